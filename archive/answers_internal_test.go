@@ -6,11 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
@@ -23,14 +23,6 @@ func TestCanceledPreviewHasNoResult(t *testing.T) {
 	files := []manifest.File{{Name: "a", Size: 1, Parts: []manifest.Part{{Object: "data/a/1", Size: 1, Stored: manifest.StoredSums{Size: 1}}}}}
 	if err := New(storetest.Memory(t), Options{}).preview(ctx, files, nil, &RestoreResult{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want context.Canceled", err)
-	}
-}
-
-// A pattern may end with a backslash by mistake. That gets an answer, and does not end the process.
-func TestPatternThatEndsWithABackslash(t *testing.T) {
-	t.Parallel()
-	if begin, isWhole := literal(`a\`); !isWhole || !strings.HasPrefix(begin, "a") {
-		t.Errorf("%q, %v", begin, isWhole)
 	}
 }
 
@@ -57,7 +49,7 @@ func TestRestoredParentIsReportedOnce(t *testing.T) {
 	key := manifest.ManifestKey(2)
 	for problem, want := range map[string]int{"data/a/1": 1, key: 0} {
 		r := &repairRun{outcome: map[string]error{}, verifyRun: &verifyRun{
-			report: &VerifyReport{Problems: []Problem{{Object: problem}}}, repairProgress: &repairProgress{mended: map[string]bool{}},
+			report: &values.VerifyReport{Problems: []values.Problem{{Object: problem}}}, repairProgress: &repairProgress{mended: map[string]bool{}},
 		}}
 		r.noteParent(key, 3, &manifest.Ref{Sequence: 2})
 		if len(r.report.Repaired) != want {

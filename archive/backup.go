@@ -8,7 +8,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/findings"
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
@@ -16,48 +21,16 @@ import (
 
 // How often a backup starts over before it gives up.
 const (
-	raceAttempts     = 32 // another writer took the number, and thereby made progress
-	unsteadyAttempts = 5  // a file changed or vanished while it was read
+	unsteadyAttempts = 5 // a file changed or vanished while it was read
 )
-
-// BackupOptions configures Backup.
-type BackupOptions struct {
-	Node string // the database node that the log files belong to; at most 255 bytes
-	Tool string // name and version of this program, for the manifest
-
-	DryRun bool // plans only, and writes nothing
-	Force  bool // writes a manifest even if nothing has changed
-	// TestPlaces makes a dry run also test whether the planned objects could be created where they belong. In a directory
-	// that makes a file that no listing shows, and removes it.
-	TestPlaces bool
-
-	Acceptance // findings of guards that do not stop the backup
-}
 
 // backupOptions are the options of a backup, with those that only other operations set.
 type backupOptions struct {
-	BackupOptions
+	values.BackupOptions
 	lost map[string]bool // places of content that the base has lost, regardless of what verifies found; nil disables it
 	onto *int64          // the required newest snapshot, 0 for none; any other is ErrLostRace; nil accepts any
 
 	whole bool // the attempt reads all pages of the base
-}
-
-// BackupResult reports what a backup did.
-type BackupResult struct {
-	Committed bool              // a new snapshot exists
-	Snapshot  *manifest.Summary // the new snapshot; if none was made, the newest existing one, or nil
-	Plan      Plan
-	Sent      int   // files whose content the last attempt sent; of a grown tail, only the new content
-	SentBytes int64 // stored bytes of that content
-	Adopted   int   // files whose content was adopted from an interrupted run
-	Changed   []Changed
-	Damaged   []string        // files of the set, new or not, with invalid entries
-	LeftOut   []string        // newest source files without a valid log entry; not archived
-	Omitted   []Omission      // files that the set does not have although the layout matches them, with LeftOut
-	Findings  *VerifyFindings // what the latest verify found; nil if there was none
-	Warnings  []string
-	Took      time.Duration
 }
 
 // Backup makes one snapshot. It captures the closed files, plans against the newest manifest, hashes each new file,
@@ -69,20 +42,20 @@ type BackupResult struct {
 // Guards that refuse the source return a Refusal, which wraps ErrForeign, ErrRolledBack, ErrMissingFiles or ErrForked.
 // Other errors include store.ErrUnordered, ErrOverlap, ErrEmptySource, ErrForeign for another layout, ErrLostRace,
 // ErrUnsteady, ErrLostID, ErrFreezes and ErrDamaged. The result is never nil; with an error it describes the last attempt.
-func (a *Archive) Backup(ctx context.Context, src Source, o BackupOptions) (*BackupResult, error) {
+func (a *Archive) Backup(ctx context.Context, src values.Source, o values.BackupOptions) (*values.BackupResult, error) {
 	return a.backup(ctx, src, backupOptions{BackupOptions: o})
 }
 
 // backup is Backup with all options.
-func (a *Archive) backup(ctx context.Context, src Source, o backupOptions) (*BackupResult, error) {
-	defer a.hold()()
+func (a *Archive) backup(ctx context.Context, src values.Source, o backupOptions) (*values.BackupResult, error) {
+	defer a.repo.Begin()()
 	ctx = store.InOrder(ctx)
 	start := time.Now()
-	res := &BackupResult{}
-	if err := cmp.Or(o.checkTexts(), a.checkSource(src)); err != nil {
+	res := &values.BackupResult{}
+	if err := cmp.Or(o.checkTexts(), a.repo.CheckSource(src)); err != nil {
 		return res, fmt.Errorf("backup: %w", err)
 	}
-	if err := a.TakesBackups(); err != nil {
+	if err := a.repo.TakesBackups(); err != nil {
 		return res, fmt.Errorf("backup: %w", err)
 	}
 	var raced, moved int
@@ -94,36 +67,32 @@ func (a *Archive) backup(ctx context.Context, src Source, o backupOptions) (*Bac
 			return res, nil
 		case ctx.Err() != nil:
 			return res, fmt.Errorf("backup: %w", context.Cause(ctx))
-		case errors.Is(err, errNeedsWhole) && !o.whole:
+		case errors.Is(err, repo.ErrNeedsWhole) && !o.whole:
 			o.whole = true
 			continue
-		case errors.Is(err, errRaced):
-			if raced++; raced == raceAttempts {
-				return res, fmt.Errorf("backup: gave up after %d attempts: %w", raced, ErrLostRace)
+		case errors.Is(err, repo.ErrRaced):
+			if raced++; raced == objects.RaceAttempts {
+				return res, fmt.Errorf("backup: gave up after %d attempts: %w", raced, values.ErrLostRace)
 			}
 		case unsteady(err):
 			if moved++; moved == unsteadyAttempts {
-				return res, fmt.Errorf("backup: gave up after %d captures: %w: %w", moved, ErrUnsteady, err)
+				return res, fmt.Errorf("backup: gave up after %d captures: %w: %w", moved, values.ErrUnsteady, err)
 			}
 		default:
 			return res, fmt.Errorf("backup: %w", err)
 		}
-		a.log.Debug("the backup starts over", "reason", err)
-		if err := pause(ctx, min(raced+moved, 4)); err != nil {
+		a.repo.Log.Debug("the backup starts over", "reason", err)
+		if err := objects.Pause(ctx, min(raced+moved, 4)); err != nil {
 			return res, fmt.Errorf("backup: %w", err)
 		}
 	}
 }
 
-// errRaced: another writer committed the number that this attempt aimed at, or a prune made it invalid. The next
-// attempt plans again.
-var errRaced = errors.New("another writer was first")
-
 // A backupRun is one attempt at one sequence number.
 type backupRun struct {
 	*Archive
 	o            *backupOptions
-	head         *head
+	head         *repo.Head
 	seen         localstate.SourceState // the source at the base snapshot; zero if unknown
 	lastSeen     localstate.SourceState // the source at the last snapshot that this host knows; zero if it knows none
 	writer       string                 // id of this host's state directory; empty if it has none
@@ -132,7 +101,7 @@ type backupRun struct {
 	next         int64                                   // the sequence number that this attempt aims at
 	canReuseBase bool                                    // the base's objects may be referenced; see head.canReuseBase
 	sameStamp    func(*source.File, *manifest.File) bool // no stamp shows that they differ
-	knownBad     knownBad                                // objects known to be missing or damaged
+	knownBad     findings.KnownBad                       // objects known to be missing or damaged
 	orphans      orphans
 	partial      *partialBase // the base, if not all of its pages were read; nil otherwise
 	rawID        []byte       // archive.json as this attempt read or created it; nil if it cannot be read
@@ -142,7 +111,7 @@ type backupRun struct {
 	unchecked sync.Once // for the warning of an unknown log version
 
 	mu          sync.Mutex // guards the fields below
-	res         *BackupResult
+	res         *values.BackupResult
 	addedSize   int64
 	pageExisted bool     // a page existed already
 	foreignKeys []string // keys that hold other content
@@ -157,53 +126,53 @@ type backupRun struct {
 	sameContent             map[string]bool // closed files that were read, and have the base's content
 }
 
-func (a *Archive) backupOnce(ctx context.Context, src Source, o *backupOptions, res *BackupResult) error {
+func (a *Archive) backupOnce(ctx context.Context, src values.Source, o *backupOptions, res *values.BackupResult) error {
 	stamps := &stampsOnce{Archive: a}
-	h, err := a.loadWith(ctx, !o.DryRun, a.basePages(o, src, stamps))
+	h, err := a.repo.LoadWith(ctx, !o.DryRun, a.basePages(o, src, stamps))
 	if err != nil {
 		return err
 	}
-	if err := a.judgeRemains(ctx, h); err != nil {
+	if err := a.repo.JudgeRemains(ctx, h); err != nil {
 		return err
 	}
-	if h.isNew() {
-		if err := a.state.CheckPlace(); err != nil {
+	if h.IsNew() {
+		if err := a.repo.State.CheckPlace(); err != nil {
 			return err
 		}
 	}
-	if err := a.warnEmptied(ctx, h); err != nil {
+	if err := a.repo.WarnEmptied(ctx, h); err != nil {
 		return err
 	}
 	if err := a.checkBlocked(ctx, h); err != nil {
 		return err
 	}
-	if newest := h.newest().Sequence; o.onto != nil && newest != *o.onto {
-		return fmt.Errorf("the newest snapshot is %d now: %w", newest, ErrLostRace)
+	if newest := h.Newest().Sequence; o.onto != nil && newest != *o.onto {
+		return fmt.Errorf("the newest snapshot is %d now: %w", newest, values.ErrLostRace)
 	}
-	if h.nextSequence() > manifest.MaxCounted {
-		return fmt.Errorf("sequence number %d is the greatest possible; start a new archive", h.nextSequence()-1)
+	if h.NextSequence() > manifest.MaxCounted {
+		return fmt.Errorf("sequence number %d is the greatest possible; start a new archive", h.NextSequence()-1)
 	}
 	res.Sent, res.SentBytes, res.Adopted = 0, 0, 0 // an attempt that lost its race does not count
-	res.Warnings = h.warnings                      // kept even if the source is refused
+	res.Warnings = h.Warnings                      // kept even if the source is refused
 	var accepted []manifest.Guard
-	if h.isNew() {
+	if h.IsNew() {
 		if accepted, err = a.checkBeginning(ctx, o, res); err != nil {
 			return err
 		}
 	}
 	r := &backupRun{
-		Archive: a, o: o, head: h, layout: src.Layout(), next: h.nextSequence(), canReuseBase: a.canReuseBase(h),
-		rawID: h.rawID, res: res, accepted: accepted,
+		Archive: a, o: o, head: h, layout: src.Layout(), next: h.NextSequence(), canReuseBase: a.canReuseBase(h),
+		rawID: h.RawID, res: res, accepted: accepted,
 	}
 	if o.lost != nil {
-		r.knownBad = knownBad{lost: o.lost}
-	} else if r.knownBad, err = a.readKnownBad(ctx, h); err != nil {
+		r.knownBad = findings.KnownBad{Lost: o.lost}
+	} else if r.knownBad, err = a.repo.KnownBad(ctx, h); err != nil {
 		return err
 	}
-	if h.hasProofs {
-		res.Findings = a.lastFindings()
+	if h.HasProofs {
+		res.Findings = a.repo.Findings.Known()
 	}
-	seen, err := stamps.of(h.archiveID())
+	seen, err := stamps.of(h.ArchiveID())
 	if err != nil {
 		return err
 	}
@@ -211,8 +180,8 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *backupOptions, 
 		return err
 	}
 	var parent *manifest.Manifest
-	if h.base != nil {
-		parent = h.base.m
+	if h.Base != nil {
+		parent = h.Base.Manifest
 		if len(parent.Recipients) > 0 && len(r.recipients()) == 0 {
 			r.warn("new content is stored unencrypted, as no recipients are given; "+
 				"snapshot %d is encrypted to %d recipients", parent.Sequence, len(parent.Recipients))
@@ -242,13 +211,13 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *backupOptions, 
 	agrees := func(f *source.File, was *manifest.File) bool {
 		return r.sameStamp(f, was) && !r.needsLostObject(was) && (!r.neverChecked(was) || r.unreadable(f))
 	}
-	var plan Plan
+	var plan values.Plan
 	if r.partial != nil {
 		if plan, err = r.planPartial(ctx, agrees); err == nil {
-			r.rememberNew(h.base, nil) // for Pending, if this run fails
+			r.rememberNew(h.Base, nil) // for Pending, if this run fails
 		}
 	} else {
-		plan, err = MakePlan(r.capture.Files, parent, agrees)
+		plan, err = scan.MakePlan(r.capture.Files, parent, agrees)
 	}
 	if err != nil {
 		return err
@@ -274,8 +243,8 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *backupOptions, 
 	if err := r.checkNested(ctx, plan.Upload); err != nil {
 		return err
 	}
-	newestReadable := h.parent == nil || (h.base != nil && *h.parent == h.base.ref)
-	isIdle := plan.Idle() && newestReadable && h.base != nil && !o.Force && !r.renamed() && !r.needsLostPage()
+	newestReadable := h.Parent == nil || (h.Base != nil && *h.Parent == h.Base.Ref)
+	isIdle := plan.Idle() && newestReadable && h.Base != nil && !o.Force && !r.renamed() && !r.needsLostPage()
 	if !isIdle {
 		r.keepNothing(&plan)
 	}
@@ -284,12 +253,12 @@ func (a *Archive) backupOnce(ctx context.Context, src Source, o *backupOptions, 
 	}
 	if isIdle {
 		var stamps *localstate.FileStamps
-		if seen.Stale || parent.Pages != nil && seen.Snapshot != h.base.ref {
-			stamps = r.newStamps(h.archiveID(), h.base.ref, parent.Files)
+		if seen.Stale || parent.Pages != nil && seen.Snapshot != h.Base.Ref {
+			stamps = r.newStamps(h.ArchiveID(), h.Base.Ref, parent.Files)
 		}
-		r.keepForNext(h.archiveID(), h.base, stamps)
-		res.Damaged = damaged(parent.Files)
-		return r.stillValid(ctx, h.base.ref)
+		r.keepForNext(h.ArchiveID(), h.Base, stamps)
+		res.Damaged = scan.Damaged(parent.Files)
+		return r.stillValid(ctx, h.Base.Ref)
 	}
 	return r.run(ctx, &plan, parent)
 }
@@ -301,18 +270,18 @@ func (r *backupRun) unchanged(f *source.File, parent *manifest.Manifest) bool {
 	case r.partial != nil:
 		return r.partial.isSame(f, r.layout.ChecksEntries())
 	}
-	was := entry(parent.Files, f.Name)
-	return was != nil && looksSame(f, was) && r.sameStamp(f, was) && !r.needsLostObject(was) && !r.neverChecked(was)
+	was := scan.Entry(parent.Files, f.Name)
+	return was != nil && scan.LooksSame(f, was) && r.sameStamp(f, was) && !r.needsLostObject(was) && !r.neverChecked(was)
 }
 
 // renamed reports whether the node has another name than in the newest snapshot. That justifies a new snapshot even if
 // nothing else has changed: otherwise every later backup would warn about the name.
 func (r *backupRun) renamed() bool {
-	return r.head.base != nil && r.head.base.m.Node != r.o.Node
+	return r.head.Base != nil && r.head.Base.Manifest.Node != r.o.Node
 }
 
 // run stores the planned files and commits the snapshot.
-func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manifest) error {
+func (r *backupRun) run(ctx context.Context, plan *values.Plan, parent *manifest.Manifest) error {
 	r.renewLock()
 	id, err := r.identity(ctx)
 	if err != nil {
@@ -324,8 +293,8 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 		return err
 	}
 	if len(r.recipients()) > 0 {
-		r.sealed.Begin(id, r.next)
-		defer r.sealed.End()
+		r.repo.Sealed.Begin(id, r.next)
+		defer r.repo.Sealed.End()
 	}
 	if err := r.findOrphans(ctx, plan.Upload); err != nil {
 		return err
@@ -336,10 +305,10 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 	}
 	m := r.describe(id, plan, uploaded, parent)
 	if r.sameAs(parent, m) {
-		if err := r.stillValid(ctx, r.head.base.ref); err != nil {
+		if err := r.stillValid(ctx, r.head.Base.Ref); err != nil {
 			return err
 		}
-		r.keepForNext(id, r.head.base, r.newStamps(id, r.head.base.ref, m.Files))
+		r.keepForNext(id, r.head.Base, r.newStamps(id, r.head.Base.Ref, m.Files))
 		return nil
 	}
 	pages, err := r.storePages(ctx, m)
@@ -350,7 +319,7 @@ func (r *backupRun) run(ctx context.Context, plan *Plan, parent *manifest.Manife
 }
 
 // keepNothing plans every file for upload if the base's objects may not be referenced.
-func (r *backupRun) keepNothing(plan *Plan) {
+func (r *backupRun) keepNothing(plan *values.Plan) {
 	if r.canReuseBase {
 		return
 	}

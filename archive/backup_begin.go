@@ -8,18 +8,21 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/nested"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
 
 // checkBeginning refuses to begin an archive within or around another one, unless an operator accepts that: an outsider's
 // object can look like the other archive. It returns the guard that was accepted.
-func (a *Archive) checkBeginning(ctx context.Context, o *backupOptions, res *BackupResult) ([]manifest.Guard, error) {
-	warning, err := a.checkApart(ctx)
+func (a *Archive) checkBeginning(ctx context.Context, o *backupOptions, res *values.BackupResult) ([]manifest.Guard, error) {
+	warning, err := nested.CheckApart(ctx, a.repo.Objects)
 	switch {
-	case errors.Is(err, ErrNested):
+	case errors.Is(err, values.ErrNested):
 		err = fmt.Errorf("%w; if it is an outsider's object, accept the finding or delete it", err)
-		if err := o.check(Confirmation{Guard: manifest.GuardNested, Plan: nestedPlan(err)}, err); err != nil {
+		if err := check(&o.BackupOptions.Acceptance, values.Confirmation{Guard: manifest.GuardNested, Plan: nested.NestedPlan(err)}, err); err != nil {
 			return nil, err
 		}
 		return []manifest.Guard{manifest.GuardNested}, nil
@@ -33,16 +36,16 @@ func (a *Archive) checkBeginning(ctx context.Context, o *backupOptions, res *Bac
 
 // identity returns the archive's id, and creates archive.json for the first snapshot.
 func (r *backupRun) identity(ctx context.Context) (string, error) {
-	if id := r.head.archiveID(); id != "" {
-		if r.head.greatest == 0 {
-			return id, r.checkGuarantees(ctx, r.head.rawID, false)
+	if id := r.head.ArchiveID(); id != "" {
+		if r.head.Greatest == 0 {
+			return id, r.checkGuarantees(ctx, r.head.RawID, false)
 		}
 		return id, nil
 	}
-	if r.head.isFresh() { // the manifest alone has the id, until a repair replaces archive.json
+	if r.head.IsFresh() { // the manifest alone has the id, until a repair replaces archive.json
 		return uuid.NewString(), nil
 	}
-	if err := r.head.checkUnknownID(); err != nil {
+	if err := r.head.CheckUnknownID(); err != nil {
 		return "", err
 	}
 	who := manifest.Archive{Format: manifest.Format, ID: uuid.NewString(), Created: time.Now().UTC(), Layout: r.layout.Name()}
@@ -53,14 +56,14 @@ func (r *backupRun) identity(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = r.putBytes(ctx, manifest.ArchiveKey, b)
+	_, err = r.repo.PutBytes(ctx, manifest.ArchiveKey, b)
 	if errors.Is(err, store.ErrExists) {
-		return "", errRaced // another writer created it first, and its id must be read
+		return "", repo.ErrRaced // another writer created it first, and its id must be read
 	}
 	if err != nil {
 		return "", fmt.Errorf("creating %s: %w", manifest.ArchiveKey, err)
 	}
-	r.rememberID(b)
+	r.repo.RememberID(b)
 	r.rawID = b
 	return who.ID, r.checkGuarantees(ctx, b, true)
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
@@ -121,10 +123,10 @@ type bundle struct {
 func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, was, e *manifest.File) error {
 	if same, ok, err := r.reuseCompared(f, was); ok || err != nil {
 		*e = same
-		r.progress.file()
+		objects.FileDone(r.repo.Progress)
 		return err
 	}
-	*e = manifest.File{Name: f.Name, Size: f.Size, Modified: modified(f), Snapshot: r.next, State: stateOf(f)}
+	*e = manifest.File{Name: f.Name, Size: f.Size, Modified: scan.Modified(f), Snapshot: r.next, State: scan.StateOf(f)}
 	content, err := r.capture.Open(f.Name)
 	if err != nil {
 		return fmt.Errorf("opening: %w", err)
@@ -136,7 +138,7 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 	if log != nil {
 		both = io.MultiWriter(into, log)
 	}
-	err = bufcopy.Range(ctx, hashing{content, r.progress}, 0, f.Size, both)
+	err = bufcopy.Range(ctx, objects.NewHashing(content, r.repo.Progress), 0, f.Size, both)
 	if err == nil {
 		err = content.Unchanged()
 	}
@@ -150,8 +152,8 @@ func (r *backupRun) addToBundle(ctx context.Context, b *bundle, f *source.File, 
 		res := log.Result()
 		e.Check = r.check(f.Name, &res)
 	}
-	r.progress.BytesDone.Add(f.Size)
-	r.progress.file()
+	r.repo.Progress.BytesDone.Add(f.Size)
+	objects.FileDone(r.repo.Progress)
 	if r.canReuseBase && was != nil && !r.needsLostObject(was) && was.SHA256 == e.SHA256 && len(was.Parts) == 1 {
 		e.Parts, e.Snapshot = was.Parts, was.Snapshot
 		return nil
@@ -176,7 +178,7 @@ func (r *backupRun) encodeLast(ctx context.Context, content []byte, part *manife
 	if err != nil || how == manifest.Plain {
 		return content, err
 	}
-	x, err := r.encoder.Encode(ctx, bytes.NewReader(plain), part.Size, how)
+	x, err := r.repo.Encoder.Encode(ctx, bytes.NewReader(plain), part.Size, how)
 	if err != nil {
 		return nil, err
 	}
@@ -192,10 +194,10 @@ func (r *backupRun) encodeLast(ctx context.Context, content []byte, part *manife
 
 // mostEncoded returns the maximum stored size of content of a size.
 func (r *backupRun) mostEncoded(size int64) int64 {
-	if r.encoder == nil {
+	if r.repo.Encoder == nil {
 		return size
 	}
-	return max(size, r.encoder.Most(size))
+	return max(size, r.repo.Encoder.Most(size))
 }
 
 // putBundle stores a bundle, unless it exists, and returns its key.
@@ -205,13 +207,13 @@ func (r *backupRun) putBundle(ctx context.Context, b *bundle) (string, error) {
 		key: manifest.BundleKey(s.SHA256, r.next), body: bytes.NewReader(b.content),
 		sums: store.Sums{Size: s.Size, SHA256: s.SHA256, CRC32C: s.CRC32C},
 	}
-	if r.head.hasBundles {
-		is, stored, err := r.examine(ctx, p.key, p.sums, false)
+	if r.head.HasBundles {
+		is, stored, err := r.repo.Examine(ctx, p.key, p.sums, false)
 		is, err = r.orUnread(is, err)
 		switch {
 		case err != nil:
 			return "", fmt.Errorf("checking for an existing bundle: %w", err)
-		case is == right:
+		case is == objects.Right:
 			r.sent(len(b.entries), s.Size, stored.Existed)
 			return p.key, nil
 		}

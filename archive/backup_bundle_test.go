@@ -66,7 +66,7 @@ func TestBundles(t *testing.T) {
 		}
 	}
 	res = mustBackup(t, a, db)
-	if res.Sent != 2 || res.SentBytes != int64(len(db.files[name(3)])+len(db.files[name(5)])) || !slices.Equal(res.Changed, []archive.Changed{{name(3), archive.ChangedOther}, {name(5), archive.ChangedOther}}) {
+	if res.Sent != 2 || res.SentBytes != int64(len(db.files[name(3)])+len(db.files[name(5)])) || !slices.Equal(res.Changed, []archive.Changed{{Name: name(3), Kind: archive.ChangedOther}, {Name: name(5), Kind: archive.ChangedOther}}) {
 		t.Fatalf("sent %d files, %d bytes; changed %q", res.Sent, res.SentBytes, res.Changed)
 	}
 	mustRestore(t, a, 1, filepath.Join(t.TempDir(), "r"), first)

@@ -12,18 +12,22 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
 
 // describe builds the manifest of the snapshot, with all its entries in Files.
-func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, parent *manifest.Manifest) *manifest.Manifest {
+func (r *backupRun) describe(id string, plan *values.Plan, uploaded []manifest.File, parent *manifest.Manifest) *manifest.Manifest {
 	m := &manifest.Manifest{Summary: manifest.Summary{
 		Format:   manifest.Format,
 		Archive:  id,
 		Sequence: r.next,
 		Created:  r.capture.At.UTC(),
-		Parent:   r.head.parent,
+		Parent:   r.head.Parent,
 		Node:     r.o.Node,
 		Tool:     r.o.Tool,
 		Layout:   r.layout.Name(),
@@ -36,7 +40,7 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 		}
 	}
 	slices.SortFunc(m.Files, func(a, b manifest.File) int { return strings.Compare(a.Name, b.Name) })
-	checkChain(r.layout, m.Files)
+	scan.CheckChain(r.layout, m.Files)
 	for i := range m.Files {
 		f := &m.Files[i]
 		m.Counts.Add(f)
@@ -51,8 +55,8 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 	if r.partial != nil {
 		r.partial.addUnread(&m.Counts)
 	}
-	r.res.Damaged = damaged(m.Files)
-	slices.SortFunc(r.res.Changed, func(a, b Changed) int { return strings.Compare(a.Name, b.Name) })
+	r.res.Damaged = scan.Damaged(m.Files)
+	slices.SortFunc(r.res.Changed, func(a, b values.Changed) int { return strings.Compare(a.Name, b.Name) })
 	m.Recipients = r.recipientsOf(m.Files)
 	m.Counts.AddedBytes = r.addedSize
 	m.Counts.Changed = int64(len(r.res.Changed))
@@ -68,7 +72,7 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 // sameAs reports whether the snapshot would equal the parent, now that all files were read that seemed new. Examples
 // are a tail without a whole new entry, and a file that was only touched.
 func (r *backupRun) sameAs(parent, m *manifest.Manifest) bool {
-	if parent == nil || r.o.Force || r.renamed() || r.needsLostPage() || r.head.parent == nil || *r.head.parent != r.head.base.ref || len(parent.Files) != len(m.Files) {
+	if parent == nil || r.o.Force || r.renamed() || r.needsLostPage() || r.head.Parent == nil || *r.head.Parent != r.head.Base.Ref || len(parent.Files) != len(m.Files) {
 		return false
 	}
 	for i := range m.Files {
@@ -87,9 +91,9 @@ func (r *backupRun) sameAs(parent, m *manifest.Manifest) bool {
 // parent's pages in which nothing has changed.
 func (r *backupRun) storePages(ctx context.Context, m *manifest.Manifest) ([]manifest.Page, error) {
 	var old []manifest.Page
-	if r.head.base != nil && r.canReuseBase {
-		for _, p := range r.head.base.pages {
-			if !r.knownBad.has(p.Ref.Object) {
+	if r.head.Base != nil && r.canReuseBase {
+		for _, p := range r.head.Base.Pages {
+			if !r.knownBad.Has(p.Ref.Object) {
 				old = append(old, p)
 			}
 		}
@@ -99,14 +103,14 @@ func (r *backupRun) storePages(ctx context.Context, m *manifest.Manifest) ([]man
 		if err := r.addPage(ctx, m, unread); err != nil {
 			return nil, err
 		}
-		pieces, unread = manifest.CutSomePages(m.Files, r.head.base.pages)
+		pieces, unread = manifest.CutSomePages(m.Files, r.head.Base.Pages)
 	}
 	if pieces == nil {
 		return nil, nil
 	}
 	pages := make([]manifest.Page, len(pieces))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(r.transfers)
+	g.SetLimit(r.repo.Transfers)
 	for i, p := range pieces {
 		pages[i].Files = p.Files
 		if p.Kept != nil {
@@ -122,18 +126,18 @@ func (r *backupRun) storePages(ctx context.Context, m *manifest.Manifest) ([]man
 }
 
 func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manifest.PageRef, error) {
-	ref, content, err := r.codec.Encode(files, r.next)
+	ref, content, err := r.repo.Codec.Encode(files, r.next)
 	if err != nil {
 		return ref, err
 	}
 	p := placement{
 		key: ref.Object, body: bytes.NewReader(content),
 		sums: store.Sums{Size: ref.Stored.Size, SHA256: ref.Stored.SHA256, CRC32C: ref.Stored.CRC32C},
-		same: func(ctx context.Context, key string) (presence, error) { return r.adoptPage(ctx, &ref, key) },
+		same: func(ctx context.Context, key string) (objects.Presence, error) { return r.adoptPage(ctx, &ref, key) },
 	}
-	if r.head.hasPages { // requesting a missing object is cheap, and pages are few
+	if r.head.HasPages { // requesting a missing object is cheap, and pages are few
 		is, err := r.orUnread(r.adoptPage(ctx, &ref, p.key))
-		if err != nil || is == right {
+		if err != nil || is == objects.Right {
 			return ref, err
 		}
 		p.taken = r.noteTaken(p.key, is)
@@ -150,24 +154,24 @@ func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manif
 
 // adoptPage reads back the page under a key. If the page holds the same entries, perhaps compressed by another version,
 // adoptPage completes the reference.
-func (r *backupRun) adoptPage(ctx context.Context, ref *manifest.PageRef, key string) (presence, error) {
+func (r *backupRun) adoptPage(ctx context.Context, ref *manifest.PageRef, key string) (objects.Presence, error) {
 	there := *ref
 	there.Object = key
-	is, err := r.readAgain(ctx, key, func() error {
-		b, err := r.getOnce(ctx, key, manifest.MaxPageBytes)
+	is, err := r.repo.ReadAgain(ctx, key, func() error {
+		b, err := r.repo.GetOnce(ctx, key, manifest.MaxPageBytes)
 		if err != nil {
 			return err
 		}
 		there.Stored = manifest.StoredSumsOf(b)
-		if _, err = r.codec.Decode(b, &there, r.next); err != nil {
-			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		if _, err = r.repo.Codec.Decode(b, &there, r.next); err != nil {
+			err = fmt.Errorf("%w: %w", values.ErrDamaged, err)
 		}
 		return err
 	})
-	if err == nil && is == right {
-		err = r.sync(ctx, key)
+	if err == nil && is == objects.Right {
+		err = r.repo.Sync(ctx, key)
 	}
-	if err == nil && is == right {
+	if err == nil && is == objects.Right {
 		*ref = there
 		r.notePageExists()
 	}
@@ -191,8 +195,8 @@ func (r *backupRun) checkOtherSnapshots() bool {
 
 // format returns the version of the format that the manifest needs. It is never lower than the base's.
 func (r *backupRun) format(m *manifest.Manifest, pages []manifest.Page) string {
-	if r.head.base != nil && r.head.base.m.Format != manifest.Format {
-		return r.head.base.m.Format
+	if r.head.Base != nil && r.head.Base.Manifest.Format != manifest.Format {
+		return r.head.Base.Manifest.Format
 	}
 	for i := range pages {
 		if pages[i].Ref.HasNonce() {
@@ -238,7 +242,7 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	if err != nil {
 		return err
 	}
-	if err := r.confirm(ctx, r.rawID); err != nil {
+	if err := r.repo.Confirm(ctx, r.rawID); err != nil {
 		return err
 	}
 	// The commit point. A crash before this Put leaves objects under the number r.next that no manifest names. The next
@@ -252,9 +256,9 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	}
 	m.Pages, m.DurationMS, m.Writer = stored.Pages, stored.DurationMS, stored.Writer
 	r.noteWhole()
-	r.savePin(id, ref, r.head.anomalies)
-	r.keepForNext(id, &snapshot{ref: ref, m: m, pages: pages}, r.newStamps(id, ref, m.Files))
-	r.sealed.Drop(id)
+	r.repo.SavePin(id, ref, r.head.Anomalies)
+	r.keepForNext(id, &repo.Snapshot{Ref: ref, Manifest: m, Pages: pages}, r.newStamps(id, ref, m.Files))
+	r.repo.Sealed.Drop(id)
 	r.res.Committed, r.res.Snapshot = true, new(m.Summary)
 	r.holdLate(ctx)
 	r.sweep(ctx)
@@ -265,17 +269,17 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 // compares it.
 func (r *backupRun) putManifest(ctx context.Context, b []byte) error {
 	key := manifest.ManifestKey(r.next)
-	stored, err := r.putBytes(ctx, key, b)
+	stored, err := r.repo.PutBytes(ctx, key, b)
 	if err == nil && !stored.Existed {
 		return nil
 	}
 	if errors.Is(err, store.ErrExists) {
-		return fmt.Errorf("%s: %w", key, errRaced)
+		return fmt.Errorf("%s: %w", key, repo.ErrRaced)
 	}
 	if errors.Is(err, store.ErrBlocked) { // a read may follow a link that no listing shows
 		return fmt.Errorf("committing %s: %w", key, err)
 	}
-	there, readErr := r.store.Get(ctx, key, 0, -1)
+	there, readErr := r.repo.Store.Get(ctx, key, 0, -1)
 	if readErr == nil {
 		var found []byte
 		found, readErr = io.ReadAll(io.LimitReader(there, manifest.MaxManifestBytes+1))
@@ -284,7 +288,7 @@ func (r *backupRun) putManifest(ctx context.Context, b []byte) error {
 		case readErr == nil && bytes.Equal(found, b):
 			return nil
 		case readErr == nil:
-			return fmt.Errorf("%s: %w", key, errRaced)
+			return fmt.Errorf("%s: %w", key, repo.ErrRaced)
 		}
 	}
 	if err == nil {
@@ -293,19 +297,19 @@ func (r *backupRun) putManifest(ctx context.Context, b []byte) error {
 	return fmt.Errorf("committing %s: %w", key, err)
 }
 
-// stillValid returns errRaced if a prune has dropped the snapshot that is about to be reported, whether it is new or
+// stillValid returns ErrRaced if a prune has dropped the snapshot that is about to be reported, whether it is new or
 // unchanged (format.md, rule 4).
 func (r *backupRun) stillValid(ctx context.Context, ref manifest.Ref) error {
-	h, err := r.ledgerNow(ctx, r.head)
+	h, err := r.repo.LedgerNow(ctx, r.head)
 	if err != nil {
 		return err
 	}
-	if !h.record.Valid(ref.Sequence, ref.SHA256) {
-		return fmt.Errorf("a concurrent prune dropped manifest %d: %w", ref.Sequence, errRaced)
+	if !h.Record.Valid(ref.Sequence, ref.SHA256) {
+		return fmt.Errorf("a concurrent prune dropped manifest %d: %w", ref.Sequence, repo.ErrRaced)
 	}
-	if h.unread == nil && ref.Sequence > max(h.anchor(), r.head.newest().Sequence)+manifest.MaxAhead {
+	if h.Unread == nil && ref.Sequence > max(h.Anchor(), r.head.Newest().Sequence)+manifest.MaxAhead {
 		return fmt.Errorf("snapshot %d counts for nothing, since no record has the gap before it: %w",
-			ref.Sequence, ErrDamaged)
+			ref.Sequence, values.ErrDamaged)
 	}
 	return nil
 }

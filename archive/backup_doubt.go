@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/internal/snapshots"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -14,44 +16,44 @@ import (
 // cannot be read: that record may have dropped the snapshots that the objects were stored for. So the first backup
 // then stores everything under its own number, and the later ones reference only what was stored since. Which
 // snapshot was the first is in memory and in the local state; without both, a backup stores everything once more.
-func (a *Archive) canReuseBase(h *head) bool {
-	if h.unread == nil {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.whole = nil
-		return h.canReuseBase()
+func (a *Archive) canReuseBase(h *repo.Head) bool {
+	if h.Unread == nil {
+		a.repo.Mu.Lock()
+		defer a.repo.Mu.Unlock()
+		a.repo.Whole = nil
+		return h.CanReuseBase()
 	}
 	since := a.storedWhole(h)
-	return since != nil && h.canReuseBase() && !namesOlder(h.base, since.Since)
+	return since != nil && h.CanReuseBase() && !namesOlder(h.Base, since.Since)
 }
 
 // storedWhole returns since when snapshots were stored without the record that cannot be read now; nil if none was.
-func (a *Archive) storedWhole(h *head) *localstate.Whole {
-	a.mu.Lock()
-	since := a.whole
-	a.mu.Unlock()
+func (a *Archive) storedWhole(h *repo.Head) *localstate.Whole {
+	a.repo.Mu.Lock()
+	since := a.repo.Whole
+	a.repo.Mu.Unlock()
 	if since == nil {
-		pin, err := a.loadPin(h.archiveID())
+		pin, err := a.repo.LoadPin(h.ArchiveID())
 		if err != nil {
-			a.log.Warn("the next snapshot stores all content again", "error", err)
+			a.repo.Log.Warn("the next snapshot stores all content again", "error", err)
 		}
 		if pin != nil {
 			since = pin.Whole
 		}
 	}
-	if since == nil || since.Record != h.unread.ref.Number || since.SHA256 != h.unread.ref.SHA256 {
+	if since == nil || since.Record != h.Unread.Ref.Number || since.SHA256 != h.Unread.Ref.SHA256 {
 		return nil
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.whole = since
+	a.repo.Mu.Lock()
+	defer a.repo.Mu.Unlock()
+	a.repo.Whole = since
 	return since
 }
 
 // namesOlder reports whether a snapshot names an object that was stored for a number below n.
-func namesOlder(s *snapshot, n int64) bool {
+func namesOlder(s *repo.Snapshot, n int64) bool {
 	older := false
-	eachObject(s, func(key string, _ *manifest.Part, _ *manifest.PageRef) {
+	repo.EachObject(s, func(key string, _ *manifest.Part, _ *manifest.PageRef) {
 		k, ok := manifest.ParseObjectKey(key)
 		older = older || !ok || k.Sequence < n
 	})
@@ -60,13 +62,13 @@ func namesOlder(s *snapshot, n int64) bool {
 
 // noteWhole records that the new snapshot needs no object from before the record that cannot be read.
 func (r *backupRun) noteWhole() {
-	u := r.head.unread
+	u := r.head.Unread
 	if u == nil || r.canReuseBase {
 		return
 	}
-	r.Archive.mu.Lock()
-	defer r.Archive.mu.Unlock()
-	r.whole = &localstate.Whole{Record: u.ref.Number, SHA256: u.ref.SHA256, Since: r.next}
+	r.Archive.repo.Mu.Lock()
+	defer r.Archive.repo.Mu.Unlock()
+	r.repo.Whole = &localstate.Whole{Record: u.Ref.Number, SHA256: u.Ref.SHA256, Since: r.next}
 }
 
 // fence writes a ledger record before a snapshot whose number is far above all others, as the local state has seen
@@ -77,23 +79,23 @@ func (r *backupRun) noteWhole() {
 func (r *backupRun) fence(ctx context.Context, id string) error {
 	skipped := int64(0)
 	switch {
-	case r.head.isFar(r.next):
+	case r.head.IsFar(r.next):
 		skipped = r.next - 1
-	case !r.head.ignoresBelow(r.next):
+	case !r.head.IgnoresBelow(r.next):
 		return nil
 	}
-	_, err := r.appendRecord(ctx, recordOptions{empty: true}, func(s *ledgerView) (*recordPlan, error) {
-		what := s.keepAll("a manifest far above the others is excluded")
-		what.skipped, what.archive = skipped, id
+	_, err := r.repo.AppendRecord(ctx, repo.RecordOptions{Empty: true}, func(s *repo.LedgerView) (*repo.RecordPlan, error) {
+		what := snapshots.KeepAll(s, "a manifest far above the others is excluded")
+		what.Skipped, what.Archive = skipped, id
 		if skipped > 0 {
-			what.why = fmt.Sprintf("the numbers up to %d were used before", skipped)
+			what.Why = fmt.Sprintf("the numbers up to %d were used before", skipped)
 		}
 		return what, nil
 	})
 	switch {
 	case err == nil:
 		return nil
-	case ctx.Err() != nil, errors.Is(err, store.ErrGone), errors.Is(err, errOtherID):
+	case ctx.Err() != nil, errors.Is(err, store.ErrGone), errors.Is(err, repo.ErrOtherID):
 		return err
 	case skipped == 0:
 		r.warn("the ledger does not exclude a manifest far above the others, which begins to count: %v", err)
@@ -107,5 +109,5 @@ func (r *backupRun) fence(ctx context.Context, id string) error {
 
 // needsFence reports whether the snapshot would count for nothing without the record of fence.
 func (r *backupRun) needsFence() bool {
-	return r.head.isFar(r.next) && r.head.unread == nil && r.next > r.head.newest().Sequence+manifest.MaxAhead
+	return r.head.IsFar(r.next) && r.head.Unread == nil && r.next > r.head.Newest().Sequence+manifest.MaxAhead
 }

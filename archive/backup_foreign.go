@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -24,7 +26,7 @@ const (
 
 // foreign returns why the source counts as another database; nil if it is the parent's. If both have content in common,
 // the content decides, whatever the node is called. Otherwise other evidence must identify the source.
-func (r *backupRun) foreign(ctx context.Context, plan *Plan, parent *manifest.Manifest) (found, err error) {
+func (r *backupRun) foreign(ctx context.Context, plan *values.Plan, parent *manifest.Manifest) (found, err error) {
 	if len(parent.Files) == 0 { // no backup makes an empty snapshot, and it cannot belong to another database
 		return nil, nil
 	}
@@ -35,7 +37,7 @@ func (r *backupRun) foreign(ctx context.Context, plan *Plan, parent *manifest.Ma
 	if l == contentDiffers {
 		return fmt.Errorf("%w: none of the closed files that both have, such as %s, is the same in snapshot %d; "+
 			"choose another destination, or accept the source if this is the same database",
-			ErrForeign, example, parent.Sequence), nil
+			values.ErrForeign, example, parent.Sequence), nil
 	}
 	if l != contentSame && (parent.Node != r.o.Node || r.isOrdered(parent)) {
 		how, err := r.recognize(ctx, parent, l, example)
@@ -45,12 +47,12 @@ func (r *backupRun) foreign(ctx context.Context, plan *Plan, parent *manifest.Ma
 		case how == "" && example != "":
 			return fmt.Errorf("%w: of the files of snapshot %d it has only %s, which differs; "+
 				"choose another destination, or accept the source if this is the same database",
-				ErrForeign, parent.Sequence, example), nil
+				values.ErrForeign, parent.Sequence, example), nil
 		case how == "":
 			return fmt.Errorf("%w: it has none of the log files of snapshot %d, such as %s, "+
 				"and nothing else shows that it is the same database; "+
 				"choose another destination, or accept the source if it is",
-				ErrForeign, parent.Sequence, parent.Files[0].Name), nil
+				values.ErrForeign, parent.Sequence, parent.Files[0].Name), nil
 		}
 		r.warnRecognized(parent, how, example)
 	}
@@ -79,7 +81,7 @@ const tellingTail = 4 << 10
 // compareContent compares the files that both have until one agrees. It reads files whose names, sizes and times do not
 // decide. The example is a file that differs.
 func (r *backupRun) compareContent(
-	ctx context.Context, plan *Plan, parent *manifest.Manifest,
+	ctx context.Context, plan *values.Plan, parent *manifest.Manifest,
 ) (l contentMatch, example string, err error) {
 	for _, f := range plan.Keep {
 		if f.State == manifest.Closed {
@@ -88,7 +90,7 @@ func (r *backupRun) compareContent(
 	}
 	for i := range r.capture.Files {
 		f := &r.capture.Files[i]
-		was := entry(parent.Files, f.Name)
+		was := scan.Entry(parent.Files, f.Name)
 		if was == nil || was.State != manifest.Closed {
 			continue
 		}
@@ -100,7 +102,7 @@ func (r *backupRun) compareContent(
 	}
 	for i := range r.capture.Files {
 		f := &r.capture.Files[i]
-		was := entry(parent.Files, f.Name)
+		was := scan.Entry(parent.Files, f.Name)
 		if was == nil || was.State != manifest.Tail {
 			continue
 		}
@@ -109,7 +111,7 @@ func (r *backupRun) compareContent(
 			continue
 		}
 		if was.Size == 0 {
-			if len(parent.Files) == 1 && entry(parent.Files, f.Name).Size == 0 {
+			if len(parent.Files) == 1 && scan.Entry(parent.Files, f.Name).Size == 0 {
 				return contentSame, "", nil // the snapshot has no content that could be another database's
 			}
 			example = f.Name
@@ -142,7 +144,7 @@ func sharedFiles(was *manifest.File, size int64) *manifest.File {
 
 // tailGoesOn is goesOn for a tail. It avoids reading bytes again that an earlier backup of this process has read.
 func (r *backupRun) tailGoesOn(ctx context.Context, f *source.File, was *manifest.File) (bool, error) {
-	if looksSame(f, was) {
+	if scan.LooksSame(f, was) {
 		return true, nil
 	}
 	content, err := r.capture.Peek(f.Name)
@@ -201,8 +203,8 @@ func isRewritten(was *manifest.File, log *entries.Reader) bool {
 	now := manifest.File{Size: res.Size, Check: &manifest.Check{
 		Result: manifest.CheckOK, Entries: res.Entries, Last: res.Last, Erased: res.Erased, Invisible: res.Invisible,
 	}}
-	switch changeKind(was, &now) {
-	case ChangedErased, ChangedInvisible, ChangedBoth:
+	switch scan.ChangeKind(was, &now) {
+	case values.ChangedErased, values.ChangedInvisible, values.ChangedBoth:
 		return true
 	}
 	return false

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
@@ -12,11 +14,11 @@ import (
 // checkFork refuses a source with another history than the archive's: a clone, a second node under the same name, or a
 // database that was restored in place and went on. A database that lost the end of its newest file in a crash is not
 // refused. In both cases the new snapshot records the last snapshot of the other history, and a hold keeps that one.
-func (r *backupRun) checkFork(ctx context.Context, plan *Plan, parent *manifest.Manifest) error {
+func (r *backupRun) checkFork(ctx context.Context, plan *values.Plan, parent *manifest.Manifest) error {
 	compared := *plan
 	if !r.layout.ChecksEntries() { // closed files that differ are reported once they are read
 		compared.Upload = slices.DeleteFunc(slices.Clone(plan.Upload), func(f source.File) bool {
-			was := entry(parent.Files, f.Name)
+			was := scan.Entry(parent.Files, f.Name)
 			return was == nil || was.State != manifest.Tail
 		})
 	}
@@ -32,10 +34,10 @@ func (r *backupRun) checkFork(ctx context.Context, plan *Plan, parent *manifest.
 	verdict, decisive := judgeHistory(files, &found)
 	switch verdict {
 	case historyRewound:
-		r.rewoundFrom = &r.head.base.ref
+		r.rewoundFrom = &r.head.Base.Ref
 		r.warnRewound(decisive, &found, parent)
 	case historyForked:
-		r.forkedFrom = &r.head.base.ref
+		r.forkedFrom = &r.head.Base.Ref
 		if r.followsRollback(files, plan) {
 			return nil
 		}
@@ -47,7 +49,7 @@ func (r *backupRun) checkFork(ctx context.Context, plan *Plan, parent *manifest.
 // evidence collects what decides about the base's tail, beside its content.
 func (r *backupRun) evidence(parent *manifest.Manifest) sourceEvidence {
 	// A state directory without an id is new, and has made no snapshot.
-	e := sourceEvidence{otherWriter: r.state != nil && parent.Writer != "" && parent.Writer != r.writer}
+	e := sourceEvidence{otherWriter: r.repo.State != nil && parent.Writer != "" && parent.Writer != r.writer}
 	isTail := func(f *manifest.File) (string, bool) { return f.Name, f.State == manifest.Tail }
 	tail, before := endOf(r.layout, parent.Files, isTail)
 	if tail == "" || !r.layout.KeepsTail() { // a source whose tail is left out has none
@@ -101,7 +103,7 @@ func matchIdentity(was, now source.DirID) identityMatch {
 
 // followsRollback reports whether an operator has accepted the cause of a fork for this run: that the source is another
 // database, or that it was rolled back and went on from there.
-func (r *backupRun) followsRollback(files []fileComparison, plan *Plan) bool {
+func (r *backupRun) followsRollback(files []fileComparison, plan *values.Plan) bool {
 	if slices.Contains(r.accepted, manifest.GuardTakeOver) {
 		return true
 	}
@@ -127,10 +129,10 @@ func (r *backupRun) forkError(f *fileComparison, e *sourceEvidence, parent *mani
 	}
 	if f == nil {
 		return fmt.Errorf("%w: %s, which was being written at snapshot %d, is gone, and %s; %s",
-			ErrForked, e.tail, parent.Sequence, by, choose)
+			values.ErrForked, e.tail, parent.Sequence, by, choose)
 	}
 	return fmt.Errorf("%w: %s differs from snapshot %d on, which has %d bytes of it%s; %s; %s",
-		ErrForked, f.name, f.since, f.size, f.sharedText(), by, choose)
+		values.ErrForked, f.name, f.since, f.size, f.sharedText(), by, choose)
 }
 
 // sharedText describes, after the size of a file, how much of it both versions have.

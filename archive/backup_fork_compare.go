@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -16,12 +19,12 @@ import (
 // compareFiles compares the files that the plan would read with the base's versions of them. The result is in the order
 // of the log, and has all files that both have and that are not known to be unchanged. Files whose size, times and
 // stamps are those of the base are not read.
-func (r *backupRun) compareFiles(ctx context.Context, plan *Plan, parent *manifest.Manifest) ([]fileComparison, error) {
+func (r *backupRun) compareFiles(ctx context.Context, plan *values.Plan, parent *manifest.Manifest) ([]fileComparison, error) {
 	var files []*source.File
 	for i := range plan.Upload {
 		f := &plan.Upload[i]
-		was := entry(parent.Files, f.Name)
-		if was != nil && !(looksSame(f, was) && r.sameStamp(f, was)) { // others are read for another reason
+		was := scan.Entry(parent.Files, f.Name)
+		if was != nil && !(scan.LooksSame(f, was) && r.sameStamp(f, was)) { // others are read for another reason
 			files = append(files, f)
 		}
 	}
@@ -30,18 +33,18 @@ func (r *backupRun) compareFiles(ctx context.Context, plan *Plan, parent *manife
 	ctx, stop := r.cancelOnDiskPressure(ctx)
 	defer stop()
 	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(r.transfers)
+	g.SetLimit(r.repo.Transfers)
 	for i, f := range files {
 		if running.Err() != nil {
 			break
 		}
 		g.Go(func() error {
-			release, err := r.acquire(running)
+			release, err := r.repo.Acquire(running)
 			if err != nil {
 				return err
 			}
 			defer release()
-			all[i], err = r.compareFile(running, f, entry(parent.Files, f.Name))
+			all[i], err = r.compareFile(running, f, scan.Entry(parent.Files, f.Name))
 			if err != nil {
 				return fmt.Errorf("comparing %s with snapshot %d: %w", f.Name, parent.Sequence, err)
 			}
@@ -134,26 +137,26 @@ func (r *backupRun) hasSameBytes(
 func (r *backupRun) readTail(
 	ctx context.Context, content source.Content, f *source.File, was *manifest.File,
 ) (bool, error) {
-	s := newScanner(f, r.layout)
-	if err := s.read(ctx, hashing{content, r.progress}, was.Size); err != nil {
+	s := scan.NewScanner(f, r.layout)
+	if err := s.Read(ctx, objects.NewHashing(content, r.repo.Progress), was.Size); err != nil {
 		return false, err
 	}
-	sum := s.whole.Sums().SHA256
+	sum := s.Whole.Sums().SHA256
 	if sum != was.SHA256 {
 		return false, nil
 	}
-	if s.log != nil && s.log.End() != was.Size {
+	if s.Log != nil && s.Log.End() != was.Size {
 		return true, nil
 	}
-	d := scan{}
-	d.whole.SHA256 = sum
+	d := scan.Scan{}
+	d.Whole.SHA256 = sum
 	return true, r.keepTail(ctx, content, f, s, &d)
 }
 
 // noteSameContent records that a closed file has the base's content, so that the run does not read it again. A file that
 // was written so recently that another write may not show is read again.
 func (r *backupRun) noteSameContent(f *source.File, was *manifest.File) {
-	isYoung := r.capture.At.Sub(f.Modified) < mtimeGranularity
+	isYoung := r.capture.At.Sub(f.Modified) < scan.MtimeGranularity
 	if isYoung || !r.canReuseBase || r.needsLostObject(was) || r.neverChecked(was) || len(was.Parts) != 1 {
 		return
 	}
@@ -183,7 +186,7 @@ func (r *backupRun) reuseCompared(f *source.File, was *manifest.File) (e manifes
 		return e, false, err
 	}
 	e = *was
-	e.Modified, e.State = modified(f), stateOf(f) // a tail may have closed since
-	r.progress.BytesDone.Add(f.Size)
+	e.Modified, e.State = scan.Modified(f), scan.StateOf(f) // a tail may have closed since
+	r.repo.Progress.BytesDone.Add(f.Size)
 	return e, true, nil
 }

@@ -9,6 +9,9 @@ import (
 	"slices"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/entries"
@@ -46,24 +49,24 @@ func (r *backupRun) readArchived(ctx context.Context, was *manifest.File, w *ent
 	}
 	for i := range was.Parts {
 		p := &was.Parts[i]
-		if encrypted(p.Encoding) && !r.decoder.Opens() {
+		if objects.Encrypted(p.Encoding) && !r.repo.Decoder.Opens() {
 			return errArchivedUnreadable
 		}
 		before, log := *w, *w.log
-		err := r.fetchPart(ctx, nil, p, w, func() error {
+		err := r.repo.FetchPart(ctx, nil, p, w, func() error {
 			*w = before
 			*w.log = log
 			return nil
 		})
 		switch {
-		case errors.Is(err, ErrNoIdentity), errors.Is(err, ErrDamaged), errors.Is(err, fs.ErrPermission),
+		case errors.Is(err, values.ErrNoIdentity), errors.Is(err, values.ErrDamaged), errors.Is(err, fs.ErrPermission),
 			errors.Is(err, store.ErrFrozen):
-			r.log.Debug("an archived file cannot be read", "file", was.Name, "error", err)
+			r.repo.Log.Debug("an archived file cannot be read", "file", was.Name, "error", err)
 			return errArchivedUnreadable
 		case err != nil:
 			return fmt.Errorf("reading the archived version: %w", err)
 		}
-		r.progress.BytesDone.Add(-p.Size) // they are no part of the backup
+		r.repo.Progress.BytesDone.Add(-p.Size) // they are no part of the backup
 		switch {
 		case w.failed != nil:
 			return w.failed
@@ -119,7 +122,7 @@ func (r *backupRun) likenessBehind(
 	}
 	res := log.Result()
 	switch {
-	case unknown(&res):
+	case scan.Unknown(&res):
 		c.how, c.why = likeUnknown, "its log version is unknown"
 	case log.End() > c.shared:
 		c.how = likeOther
@@ -180,7 +183,7 @@ func (r *backupRun) compareCounts(
 	res := log.Result()
 	c.shared = sharedUnknown
 	switch {
-	case unknown(&res):
+	case scan.Unknown(&res):
 		c.how, c.why = likeUnknown, "its log version is unknown"
 	case res.Problem != nil && res.Problem.Kind != entries.Cut:
 		c.how = likeDamaged

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storecheck"
@@ -18,7 +19,7 @@ func (r *backupRun) checkGuarantees(ctx context.Context, id []byte, made bool) e
 	var err error
 	if made {
 		err = r.checkRetention(ctx)
-	} else if err = r.confirm(ctx, id); err == nil { // else the put below would begin this archive at another place
+	} else if err = r.repo.Confirm(ctx, id); err == nil { // else the put below would begin this archive at another place
 		err = r.checkChecksum(ctx)
 	}
 	if err != nil {
@@ -33,11 +34,11 @@ func (r *backupRun) checkGuarantees(ctx context.Context, id []byte, made bool) e
 // checkUnproven runs all trials of package storecheck in a store that no adapter was tested for. A trial that could
 // not be completed stops the first snapshot too.
 func (r *backupRun) checkUnproven(ctx context.Context) error {
-	if _, ok := r.store.(store.Unproven); !ok {
+	if _, ok := r.repo.Store.(store.Unproven); !ok {
 		return nil
 	}
 	var faults, broken []string
-	err := storecheck.Probe(ctx, r.store, func(f storecheck.Finding) {
+	err := storecheck.Probe(ctx, r.repo.Store, func(f storecheck.Finding) {
 		text := f.Probe + ": " + f.Detail
 		switch {
 		case f.Result != storecheck.Failed:
@@ -60,12 +61,12 @@ func (r *backupRun) checkUnproven(ctx context.Context) error {
 
 // checkCreateOnly puts archive.json again. If the store overwrites it, nothing is lost, since the bytes are the same.
 func (r *backupRun) checkCreateOnly(ctx context.Context, id []byte) error {
-	if store.Waives(r.store, store.CreateOnly) {
+	if store.Waives(r.repo.Store, store.CreateOnly) {
 		return nil
 	}
-	again, err := r.putBytes(ctx, manifest.ArchiveKey, id)
+	again, err := r.repo.PutBytes(ctx, manifest.ArchiveKey, id)
 	if errors.Is(err, store.ErrExists) {
-		return errRaced
+		return repo.ErrRaced
 	}
 	if err == nil && !again.Existed {
 		err = weak("it overwrote %s, which existed already", manifest.ArchiveKey)
@@ -77,11 +78,11 @@ func (r *backupRun) checkCreateOnly(ctx context.Context, id []byte) error {
 // that reports none may not have checked the upload, which made that run fail. Or it checks the MD5 of a request and
 // keeps none, and the earlier run failed for another reason. A Put with a wrong checksum shows which.
 func (r *backupRun) checkChecksum(ctx context.Context) error {
-	service, ok := r.store.(store.FaultProbe)
-	if !ok || store.Waives(r.store, store.Checksums) {
+	service, ok := r.repo.Store.(store.FaultProbe)
+	if !ok || store.Waives(r.repo.Store, store.Checksums) {
 		return nil
 	}
-	o, err := r.store.Stat(ctx, manifest.ArchiveKey)
+	o, err := r.repo.Store.Stat(ctx, manifest.ArchiveKey)
 	if err != nil {
 		return fmt.Errorf("reading the attributes of %s: %w", manifest.ArchiveKey, err)
 	}
@@ -97,7 +98,7 @@ func (r *backupRun) checkChecksum(ctx context.Context) error {
 		return fmt.Errorf("testing whether a wrong checksum is refused: %w", err)
 	}
 	err = weak("it keeps no checksum of %s, and accepts an object with a wrong one", manifest.ArchiveKey)
-	if left := r.store.Delete(ctx, store.AnyVersion(key)); left != nil {
+	if left := r.repo.Store.Delete(ctx, store.AnyVersion(key)); left != nil {
 		err = fmt.Errorf("%w; the test's object is left: %w", err, left)
 	}
 	return err
@@ -105,7 +106,7 @@ func (r *backupRun) checkChecksum(ctx context.Context) error {
 
 // checkRetention checks that archive.json, which was put with a lock, is locked.
 func (r *backupRun) checkRetention(ctx context.Context) error {
-	l, ok := r.store.(store.RetentionStore)
+	l, ok := r.repo.Store.(store.RetentionStore)
 	if !ok {
 		return nil
 	}
@@ -125,10 +126,10 @@ func (r *backupRun) checkRetention(ctx context.Context) error {
 // checkOrder checks before the first commit that the store lists what this run has put in the order of the keys. The
 // first page shows it. Later runs list the archive before.
 func (r *backupRun) checkOrder(ctx context.Context) error {
-	if r.head.base != nil {
+	if r.head.Base != nil {
 		return nil
 	}
-	for _, err := range r.store.List(ctx, manifest.DataPrefix, "", "") {
+	for _, err := range r.repo.Store.List(ctx, manifest.DataPrefix, "", "") {
 		if err != nil {
 			return fmt.Errorf("checking the order of listings: %w", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
@@ -27,22 +28,22 @@ func (r *backupRun) checkSource() error {
 	captured := capture.Files
 	if out := capture.Ignored; len(captured) == 0 && len(out) > 0 {
 		return fmt.Errorf("%w: it holds no closed file yet; %d files of the layout %s are left out, such as %s: %s",
-			ErrEmptySource, len(out), layout.Name(), out[0].Name, out[0].Why)
+			values.ErrEmptySource, len(out), layout.Name(), out[0].Name, out[0].Why)
 	}
 	if len(captured) == 0 {
 		return fmt.Errorf("%w: no log file of the layout %s in it; "+
-			"is the file system mounted, the directory right and the database in it?", ErrEmptySource, layout.Name())
+			"is the file system mounted, the directory right and the database in it?", values.ErrEmptySource, layout.Name())
 	}
-	if l := h.layout(); l != "" && l != layout.Name() {
+	if l := h.Layout(); l != "" && l != layout.Name() {
 		return fmt.Errorf("%w: its layout is %s and the archive was made for %s; choose another destination",
-			ErrForeign, layout.Name(), l)
+			values.ErrForeign, layout.Name(), l)
 	}
 	return nil
 }
 
 // checkContinuation refuses a source that does not continue the parent, before anything is written. It compares content
 // first, since names and sizes of another database prove nothing.
-func (r *backupRun) checkContinuation(ctx context.Context, plan *Plan, parent *manifest.Manifest) error {
+func (r *backupRun) checkContinuation(ctx context.Context, plan *values.Plan, parent *manifest.Manifest) error {
 	if parent == nil {
 		return nil
 	}
@@ -52,7 +53,7 @@ func (r *backupRun) checkContinuation(ctx context.Context, plan *Plan, parent *m
 	}
 	if foreign != nil {
 		if r.layout.ChecksEntries() {
-			r.forkedFrom = &r.head.base.ref
+			r.forkedFrom = &r.head.Base.Ref
 		}
 		return r.refuse(manifest.GuardTakeOver, foreign)
 	}
@@ -106,7 +107,7 @@ func checkRollback(captured []source.File, layout source.Layout, parent *manifes
 func rolledBack(parent *manifest.Manifest, was *manifest.File, how string) error {
 	return fmt.Errorf("%w: snapshot %d holds %s (%d bytes) and %s; "+
 		"if the database was restored to an earlier state on purpose, accept the rollback",
-		ErrRolledBack, parent.Sequence, was.Name, was.Size, how)
+		values.ErrRolledBack, parent.Sequence, was.Name, was.Size, how)
 }
 
 // tailWarning returns a warning if the parent's tail has become shorter or is gone, which a crash or a restore

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -13,23 +15,23 @@ import (
 //
 // The loss is measured against the last snapshot with new content. Otherwise a chain of forged snapshots could lose all
 // content, each less than half of its predecessor's.
-func (s *ledgerView) hollow() []string {
-	why := make([]string, len(s.valid))
+func hollow(s *repo.LedgerView) []string {
+	why := make([]string, len(s.Valid))
 	var full *manifest.Summary
-	for i := range s.valid {
-		m := &s.valid[i]
-		if m.err != nil || m.m == nil {
+	for i := range s.Valid {
+		m := &s.Valid[i]
+		if m.Err != nil || m.Summary == nil {
 			continue
 		}
-		renewed := m.hasNews || lossAccepted(m.m)
+		renewed := m.HasNews || lossAccepted(m.Summary)
 		switch {
-		case m.m.Counts.Files == 0:
+		case m.Summary.Counts.Files == 0:
 			why[i] = "no files"
-		case full != nil && !renewed && lostMost(&full.Counts, &m.m.Counts):
+		case full != nil && !renewed && lostMost(&full.Counts, &m.Summary.Counts):
 			why[i] = fmt.Sprintf("%d of the %d files and %d of the %d bytes of snapshot %d, and nothing new",
-				m.m.Counts.Files, full.Counts.Files, m.m.Counts.Bytes, full.Counts.Bytes, full.Sequence)
+				m.Summary.Counts.Files, full.Counts.Files, m.Summary.Counts.Bytes, full.Counts.Bytes, full.Sequence)
 		case full == nil || renewed:
-			full = m.m
+			full = m.Summary
 		}
 	}
 	return why
@@ -43,20 +45,6 @@ func lostMost(before, now *manifest.Counts) bool {
 // lossAccepted reports whether an operator accepted for a snapshot what a guard of backups found.
 func lossAccepted(s *manifest.Summary) bool {
 	return slices.ContainsFunc(s.Accepted, func(g manifest.Guard) bool {
-		return slices.Contains(guards(), g) && g != manifest.GuardPrune
+		return slices.Contains(values.Guards(), g) && g != manifest.GuardPrune
 	})
-}
-
-// hasNews reports whether a snapshot holds content that was stored for it. Its entries show that or, if these are in
-// pages, the number of a page does; the count alone is only a claim.
-func hasNews(m *manifest.Manifest) bool {
-	if m.Counts.Added == 0 {
-		return false
-	}
-	ownPage := func(p manifest.PageRef) bool {
-		k, ok := manifest.ParseObjectKey(p.Object)
-		return ok && k.Sequence == m.Sequence
-	}
-	return slices.ContainsFunc(m.Files, func(f manifest.File) bool { return f.Snapshot == m.Sequence }) ||
-		slices.ContainsFunc(m.Pages, ownPage)
 }

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -25,7 +24,7 @@ type placement struct {
 
 	// same checks an object that exists under a key and has other bytes. It returns right if these bytes encode the
 	// same content. If same is nil, such an object is foreign.
-	same func(ctx context.Context, key string) (presence, error)
+	same func(ctx context.Context, key string) (objects.Presence, error)
 }
 
 // location is where an object is stored.
@@ -46,30 +45,30 @@ func (r *backupRun) chooseKey(ctx context.Context, p *placement) (location, erro
 			key = manifest.WithNonce(key, manifest.NewNonce())
 		}
 		if p.sealed {
-			r.sealed.Add(key, p.sums)
+			r.repo.Sealed.Add(key, p.sums)
 		}
-		stored, err := r.store.Put(ctx, key, p.body, p.sums)
-		is := right
+		stored, err := r.repo.Store.Put(ctx, key, p.body, p.sums)
+		is := objects.Right
 		blocked, _ := errors.AsType[*store.Blocked](err)
 		switch {
 		case blocked != nil && blocked.AtKey:
 			r.warn("%v", blocked)
-			is, err = foreign, nil
+			is, err = objects.Foreign, nil
 		case errors.Is(err, store.ErrExists):
-			if is, err = r.orUnread(p.other(ctx, key)); is == right && err == nil {
+			if is, err = r.orUnread(p.other(ctx, key)); is == objects.Right && err == nil {
 				return location{key, store.PutResult{Existed: true}, true}, nil
 			}
 		case errors.Is(err, store.ErrFrozen), err == nil && stored.Frozen != "":
-			is, err = unread, nil
+			is, err = objects.Unread, nil
 		case err != nil:
 			err = fmt.Errorf("storing: %w", err)
 		case stored.Existed:
-			is, err = r.orUnread(r.compareStored(ctx, key, p.sums, stored.MD5))
+			is, err = r.orUnread(r.repo.CompareStored(ctx, key, p.sums, stored.MD5))
 		}
 		switch {
 		case err != nil:
 			return location{}, err
-		case is == right:
+		case is == objects.Right:
 			return location{key, stored, false}, nil
 		}
 		r.noteTaken(key, is)
@@ -80,29 +79,29 @@ func (r *backupRun) chooseKey(ctx context.Context, p *placement) (location, erro
 }
 
 // orUnread returns the result of a comparison, and unread if the object must be thawed before it can be compared.
-func (*backupRun) orUnread(is presence, err error) (presence, error) {
+func (*backupRun) orUnread(is objects.Presence, err error) (objects.Presence, error) {
 	if errors.Is(err, store.ErrFrozen) {
-		return unread, nil
+		return objects.Unread, nil
 	}
 	return is, err
 }
 
-func (p *placement) other(ctx context.Context, key string) (presence, error) {
+func (p *placement) other(ctx context.Context, key string) (objects.Presence, error) {
 	if p.same == nil {
-		return foreign, nil
+		return objects.Foreign, nil
 	}
 	return p.same(ctx, key)
 }
 
 // noteTaken records a key that holds other content than this run needs there, or content that cannot be read. It
 // reports whether it does.
-func (r *backupRun) noteTaken(key string, is presence) bool {
+func (r *backupRun) noteTaken(key string, is objects.Presence) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch is {
-	case foreign:
+	case objects.Foreign:
 		r.foreignKeys = append(r.foreignKeys, key)
-	case unread:
+	case objects.Unread:
 		r.frozenKeys = append(r.frozenKeys, key)
 	default:
 		return false
@@ -119,25 +118,11 @@ func (r *backupRun) warnForeign() {
 	if len(frozen) > 0 {
 		r.warn("objects that no snapshot names must be thawed before they can be read, so this run could not compare them "+
 			"and stored their content under other keys; it used none of the %d: %s. An interrupted run left them, and a rule "+
-			"of the bucket has moved them. The next prune removes them", len(frozen), nameSome(frozen))
+			"of the bucket has moved them. The next prune removes them", len(frozen), objects.NameSome(frozen))
 	}
 	if len(keys) > 0 {
 		r.warn("objects that this run did not store do not match their names; it used none of the %d: %s. "+
 			"Find out who else can create objects in this archive. The next prune removes them",
-			len(keys), nameSome(keys))
+			len(keys), objects.NameSome(keys))
 	}
-}
-
-// maxNamed is how many keys a message names.
-const maxNamed = 10
-
-// nameSome names the first few of some keys.
-func nameSome(keys []string) string {
-	slices.Sort(keys)
-	keys = slices.Compact(keys)
-	named := strings.Join(keys[:min(len(keys), maxNamed)], ", ")
-	if more := len(keys) - maxNamed; more > 0 {
-		named += fmt.Sprintf(" and %d more", more)
-	}
-	return named
 }

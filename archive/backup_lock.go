@@ -14,7 +14,7 @@ import (
 
 // renewLock sets the time until which new objects are locked. It is called before anything is stored.
 func (r *backupRun) renewLock() {
-	if l, ok := r.store.(store.RetentionStore); ok {
+	if l, ok := r.repo.Store.(store.RetentionStore); ok {
 		r.lockedUntil, _ = l.RenewLock()
 	}
 }
@@ -24,7 +24,7 @@ func (r *backupRun) renewLock() {
 // objects reused from it must be locked again. Objects that this run stored have the right lock already, unless the run
 // took longer than a step, or the snapshot names another run's objects.
 func (r *backupRun) lockReused(ctx context.Context, m *manifest.Manifest, pages []manifest.Page) error {
-	l, ok := r.store.(store.RetentionStore)
+	l, ok := r.repo.Store.(store.RetentionStore)
 	if !ok {
 		return nil
 	}
@@ -33,9 +33,9 @@ func (r *backupRun) lockReused(ctx context.Context, m *manifest.Manifest, pages 
 		return nil
 	}
 	own := !until.Equal(r.lockedUntil) || r.checkOtherSnapshots()
-	old := r.head.id != nil // left by a run that made no snapshot
-	if r.head.base != nil {
-		key := manifest.ManifestKey(r.head.base.ref.Sequence)
+	old := r.head.ID != nil // left by a run that made no snapshot
+	if r.head.Base != nil {
+		key := manifest.ManifestKey(r.head.Base.Ref.Sequence)
 		locked, err := l.Locked(ctx, key)
 		if err != nil {
 			return fmt.Errorf("reading the lock of %s: %w", key, err)
@@ -44,10 +44,10 @@ func (r *backupRun) lockReused(ctx context.Context, m *manifest.Manifest, pages 
 	}
 	keys := r.toLock(m, pages, own, old)
 	if len(keys) > 0 {
-		r.log.Info("locking the objects that the snapshot needs", "objects", len(keys), "until", until)
+		r.repo.Log.Info("locking the objects that the snapshot needs", "objects", len(keys), "until", until)
 	}
 	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(r.transfers)
+	g.SetLimit(r.repo.Transfers)
 	for _, key := range keys {
 		if running.Err() != nil {
 			break
@@ -71,11 +71,11 @@ func (r *backupRun) toLock(m *manifest.Manifest, pages []manifest.Page, own, old
 		return nil
 	}
 	keys := map[string]bool{}
-	if r.head.id != nil || r.head.base == nil { // else it is missing
+	if r.head.ID != nil || r.head.Base == nil { // else it is missing
 		keys[manifest.ArchiveKey] = true
 	}
-	if r.head.record != nil {
-		keys[manifest.LedgerKey(r.head.ledger.Number)] = true
+	if r.head.Record != nil {
+		keys[manifest.LedgerKey(r.head.Ledger.Number)] = true
 	}
 	add := func(key string) {
 		if k, ok := manifest.ParseObjectKey(key); ok && ((own && k.Sequence == r.next) || (old && k.Sequence != r.next)) {

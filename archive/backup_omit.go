@@ -1,31 +1,26 @@
 package archive
 
-import "github.com/strongroom-dev/strongroom/manifest"
-
-// Omission is a file of the source that matches the layout and is not in the snapshot. The files that a layout leaves
-// out of every snapshot, such as the one that is being written, are not omitted.
-type Omission struct {
-	Name string `json:"name"`
-	Size int64  `json:"size"` // in bytes; 0 if the file was not read
-	Why  string `json:"why"`  // for people
-}
+import (
+	"github.com/strongroom-dev/strongroom/archive/values"
+	"github.com/strongroom-dev/strongroom/manifest"
+)
 
 // leaveOut reports the files that match the layout and that the set does not have.
 func (r *backupRun) leaveOut() {
-	var first *Omission // of those that have no warning of their own
+	var first *values.Omission // of those that have no warning of their own
 	others := 0
 	for _, f := range r.capture.Ignored {
 		if f.Normal {
 			continue
 		}
-		r.res.Omitted = append(r.res.Omitted, Omission{f.Name, f.Size, f.Why})
+		r.res.Omitted = append(r.res.Omitted, values.Omission{Name: f.Name, Size: f.Size, Why: f.Why})
 		if f.Suspicious {
 			r.res.LeftOut = append(r.res.LeftOut, f.Name)
 			r.warn("%s is left out: %s", f.Name, f.Why)
 			continue
 		}
 		if others++; first == nil {
-			first = &Omission{f.Name, f.Size, f.Why}
+			first = &values.Omission{Name: f.Name, Size: f.Size, Why: f.Why}
 		}
 	}
 	switch {
@@ -38,7 +33,7 @@ func (r *backupRun) leaveOut() {
 }
 
 // leftOutNote returns the manifest's note of omitted files; nil if there are none.
-func leftOutNote(omitted []Omission) *manifest.LeftOut {
+func leftOutNote(omitted []values.Omission) *manifest.LeftOut {
 	if len(omitted) == 0 {
 		return nil
 	}
@@ -47,7 +42,7 @@ func leftOutNote(omitted []Omission) *manifest.LeftOut {
 
 // exampleOf returns the name of one of the files. The source may have names that the format does not allow, which then
 // are encoded: a file that is not archived must not prevent the snapshot of the others.
-func exampleOf(omitted []Omission) string {
+func exampleOf(omitted []values.Omission) string {
 	for i := range omitted {
 		if manifest.CheckName(omitted[i].Name) == nil {
 			return omitted[i].Name

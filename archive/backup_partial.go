@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
@@ -18,7 +21,7 @@ import (
 // entries would all be kept, and it is named again by its hash. What a backup requires of the entries of intact pages,
 // their names, sizes and states, the capture has as well.
 //
-// A run that needs more than that ends with errNeedsWhole, and the backup starts over with all pages.
+// A run that needs more than that ends with ErrNeedsWhole, and the backup starts over with all pages.
 type partialBase struct {
 	seen   *localstate.FileStamps // with one row for each entry, in the order of the pages
 	m      *manifest.Manifest     // Files has the entries of the pages that were read
@@ -28,13 +31,10 @@ type partialBase struct {
 	next   int                    // the row that isSame probably needs next
 }
 
-// errNeedsWhole: a backup needs all entries of its base.
-var errNeedsWhole = errors.New("all pages of the newest snapshot are needed")
-
 // mayReadLess reports whether a backup can do without the whole base, as far as its options show. A confirmed finding
 // may depend on all entries, and so does the plan that a dry run reports. A lock is renewed for each object.
-func (a *Archive) mayReadLess(o *backupOptions, src Source) bool {
-	if l, ok := a.store.(store.RetentionStore); ok {
+func (a *Archive) mayReadLess(o *backupOptions, src values.Source) bool {
+	if l, ok := a.repo.Store.(store.RetentionStore); ok {
 		if _, locks := l.RenewLock(); locks {
 			return false
 		}
@@ -45,15 +45,15 @@ func (a *Archive) mayReadLess(o *backupOptions, src Source) bool {
 
 // basePages chooses the pages of the base that a backup reads before it captures the source: none if stamps show which
 // ones it needs then.
-func (a *Archive) basePages(o *backupOptions, src Source, stamps *stampsOnce) pageChoice {
+func (a *Archive) basePages(o *backupOptions, src values.Source, stamps *stampsOnce) repo.PageChoice {
 	if !a.mayReadLess(o, src) {
-		return allPages
+		return repo.AllPages
 	}
 	return func(m *manifest.Manifest) []int {
 		if seen, err := stamps.of(m.Archive); err == nil && seen.Snapshot.Sequence == m.Sequence {
 			return nil
 		}
-		return allPages(m)
+		return repo.AllPages(m)
 	}
 }
 
@@ -75,17 +75,17 @@ func (s *stampsOnce) of(id string) (*localstate.FileStamps, error) {
 
 // beginPartial prepares a run that reads only some pages of its base. Where the stamps are not those of the base, or
 // the run needs all entries, it requires the whole base instead.
-func (r *backupRun) beginPartial(src Source, seen *localstate.FileStamps) error {
-	base := r.head.base
-	if base == nil || base.m.Pages == nil {
+func (r *backupRun) beginPartial(src values.Source, seen *localstate.FileStamps) error {
+	base := r.head.Base
+	if base == nil || base.Manifest.Pages == nil {
 		return nil
 	}
-	m := *base.m
-	if !r.mayReadLess(r.o, src) || seen.Snapshot != base.ref || int64(seen.Len()) != m.Counts.Files ||
-		m.Counts.Damaged > 0 || !r.canReuseBase || r.head.unread != nil || *r.head.parent != base.ref ||
-		r.knownBad.any() || r.renamed() {
+	m := *base.Manifest
+	if !r.mayReadLess(r.o, src) || seen.Snapshot != base.Ref || int64(seen.Len()) != m.Counts.Files ||
+		m.Counts.Damaged > 0 || !r.canReuseBase || r.head.Unread != nil || *r.head.Parent != base.Ref ||
+		r.knownBad.Any() || r.renamed() {
 		if !m.IsWhole() {
-			return errNeedsWhole
+			return repo.ErrNeedsWhole
 		}
 		return nil
 	}
@@ -94,7 +94,7 @@ func (r *backupRun) beginPartial(src Source, seen *localstate.FileStamps) error 
 	for i := range m.Pages {
 		r.partial.rows[i+1] = r.partial.rows[i] + m.Pages[i].Count
 	}
-	r.head.base = &snapshot{ref: base.ref, m: &m, pages: unreadPages(&m)}
+	r.head.Base = &repo.Snapshot{Ref: base.Ref, Manifest: &m, Pages: repo.UnreadPages(&m)}
 	return nil
 }
 
@@ -155,9 +155,9 @@ func (p *partialBase) block(page int, files []source.File) []source.File {
 
 // planPartial is MakePlan for a run with a partial base. Plan.Keep has the kept entries of the pages that were read. It
 // sets r.partial to nil if all pages had to be read.
-func (r *backupRun) planPartial(ctx context.Context, agrees func(*source.File, *manifest.File) bool) (plan Plan, err error) {
+func (r *backupRun) planPartial(ctx context.Context, agrees func(*source.File, *manifest.File) bool) (plan values.Plan, err error) {
 	p, files := r.partial, r.capture.Files
-	if err := checkCaptured(files); err != nil {
+	if err := scan.CheckCaptured(files); err != nil {
 		return plan, err
 	}
 	p.assign(files)
@@ -170,15 +170,15 @@ func (r *backupRun) planPartial(ctx context.Context, agrees func(*source.File, *
 		}
 		if !slices.Contains(p.isRead, false) {
 			if err := p.m.CheckFiles(p.m.Files); err != nil {
-				return plan, errNeedsWhole
+				return plan, repo.ErrNeedsWhole
 			}
 			r.partial = nil
-			return MakePlan(files, p.m, agrees)
+			return scan.MakePlan(files, p.m, agrees)
 		}
-		plan = Plan{}
+		plan = values.Plan{}
 		for i := range p.isRead {
 			if p.isRead[i] {
-				plan.compare(p.block(i, files), r.head.base.pages[i].Files, agrees)
+				scan.Compare(&plan, p.block(i, files), r.head.Base.Pages[i].Files, agrees)
 			}
 		}
 		isMore := r.needEnds()
@@ -190,32 +190,32 @@ func (r *backupRun) planPartial(ctx context.Context, agrees func(*source.File, *
 
 // readNeeded reads the needed pages of the base that were not read yet.
 func (r *backupRun) readNeeded(ctx context.Context) error {
-	p, base := r.partial, r.head.base
+	p, base := r.partial, r.head.Base
 	var chosen []int
 	for i := range p.isRead {
-		if p.isRead[i] && base.pages[i].Files == nil {
+		if p.isRead[i] && base.Pages[i].Files == nil {
 			chosen = append(chosen, i)
 		}
 	}
 	if len(chosen) == 0 {
 		return nil
 	}
-	read, err := r.readPages(ctx, p.m, chosen)
+	read, err := r.repo.ReadPages(ctx, p.m, chosen)
 	switch {
-	case errors.Is(err, ErrDamaged):
-		r.log.Debug("a page that has changed cannot be read", "error", err)
-		return errNeedsWhole
+	case errors.Is(err, values.ErrDamaged):
+		r.repo.Log.Debug("a page that has changed cannot be read", "error", err)
+		return repo.ErrNeedsWhole
 	case err != nil:
-		return fmt.Errorf("snapshot %d: %w", base.ref.Sequence, err)
+		return fmt.Errorf("snapshot %d: %w", base.Ref.Sequence, err)
 	}
 	for k, i := range chosen {
-		base.pages[i] = read[k]
+		base.Pages[i] = read[k]
 	}
-	read = slices.DeleteFunc(slices.Clone(base.pages), func(p manifest.Page) bool { return p.Files == nil })
-	p.m.Files = joinPages(read)
+	read = slices.DeleteFunc(slices.Clone(base.Pages), func(p manifest.Page) bool { return p.Files == nil })
+	p.m.Files = repo.JoinPages(read)
 	if err := p.m.CheckSome(p.m.Files); err != nil {
-		r.log.Debug("the pages that have changed contradict each other", "error", err)
-		return errNeedsWhole
+		r.repo.Log.Debug("the pages that have changed contradict each other", "error", err)
+		return repo.ErrNeedsWhole
 	}
 	return nil
 }
@@ -250,7 +250,7 @@ func (r *backupRun) addPage(ctx context.Context, m *manifest.Manifest, page int)
 	if err := r.readNeeded(ctx); err != nil {
 		return err
 	}
-	files := r.head.base.pages[page].Files
+	files := r.head.Base.Pages[page].Files
 	at, _ := slices.BinarySearchFunc(m.Files, files[0].Name, func(f manifest.File, name string) int {
 		return strings.Compare(f.Name, name)
 	})
@@ -268,7 +268,7 @@ func (p *partialBase) stamps(of manifest.Ref, captured []source.File, files []ma
 		}
 		block := p.block(i, captured)
 		for k := range block {
-			s.Add(&block[k], entry(files, block[k].Name))
+			s.Add(&block[k], scan.Entry(files, block[k].Name))
 		}
 	}
 	return s

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
@@ -47,7 +49,7 @@ func (r *backupRun) needEnds() (isMore bool) {
 
 // needNeighbours requires the pages with the files before and after those that a plan changes, and reports whether
 // there are others than those that were read. The header of a log file shows where the file before it ends.
-func (r *backupRun) needNeighbours(plan *Plan) bool {
+func (r *backupRun) needNeighbours(plan *values.Plan) bool {
 	if !r.layout.ChecksEntries() {
 		return false
 	}
@@ -71,20 +73,20 @@ func (r *backupRun) needNeighbours(plan *Plan) bool {
 
 // checkPartial is checkContinuation for a run with a partial base, which has an intact page: the source has a closed
 // file of the base. What a guard finds is decided, and described, with the whole base.
-func (r *backupRun) checkPartial(ctx context.Context, plan *Plan) error {
+func (r *backupRun) checkPartial(ctx context.Context, plan *values.Plan) error {
 	base := r.partial.m
 	err := checkRollback(r.capture.Files, r.layout, base)
 	if err == nil && len(plan.Removed) > 0 && isAppended(r.layout) {
 		if err = r.checkMissing(base); r.mayBeMissing(base) {
-			err = ErrMissingFiles
+			err = values.ErrMissingFiles
 		}
 	}
 	if err == nil {
 		err = r.checkFork(ctx, plan, base)
 	}
-	var refusal *Refusal
-	if errors.Is(err, ErrRolledBack) || errors.Is(err, ErrMissingFiles) || errors.As(err, &refusal) {
-		return errNeedsWhole
+	var refusal *values.Refusal
+	if errors.Is(err, values.ErrRolledBack) || errors.Is(err, values.ErrMissingFiles) || errors.As(err, &refusal) {
+		return repo.ErrNeedsWhole
 	}
 	if err != nil {
 		return err
@@ -110,14 +112,14 @@ func (r *backupRun) mayBeMissing(base *manifest.Manifest) bool {
 	return 2*gone > closed
 }
 
-// checkUnread lists the archive's pages and returns errNeedsWhole if one that was not read is missing or has another
+// checkUnread lists the archive's pages and returns ErrNeedsWhole if one that was not read is missing or has another
 // size: the new snapshot would name it, too. Each process does so once. A page that is lost later is a verification's
 // to find.
 func (r *backupRun) checkUnread(ctx context.Context) error {
 	p := r.partial
-	r.Archive.mu.Lock()
-	isListed := r.listedPages == p.seen.Archive
-	r.Archive.mu.Unlock()
+	r.Archive.repo.Mu.Lock()
+	isListed := r.repo.ListedPages == p.seen.Archive
+	r.Archive.repo.Mu.Unlock()
 	if isListed {
 		return nil
 	}
@@ -127,7 +129,7 @@ func (r *backupRun) checkUnread(ctx context.Context) error {
 			missing[p.m.Pages[i].Object] = p.m.Pages[i].Stored.Size
 		}
 	}
-	for o, err := range r.store.List(ctx, manifest.PagesPrefix, "", "") {
+	for o, err := range r.repo.Store.List(ctx, manifest.PagesPrefix, "", "") {
 		if err != nil {
 			return fmt.Errorf("listing the pages that snapshot %d names: %w", p.m.Sequence, err)
 		}
@@ -136,10 +138,10 @@ func (r *backupRun) checkUnread(ctx context.Context) error {
 		}
 	}
 	if len(missing) > 0 {
-		return errNeedsWhole
+		return repo.ErrNeedsWhole
 	}
-	r.Archive.mu.Lock()
-	r.listedPages = p.seen.Archive
-	r.Archive.mu.Unlock()
+	r.Archive.repo.Mu.Lock()
+	r.repo.ListedPages = p.seen.Archive
+	r.Archive.repo.Mu.Unlock()
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/entries"
@@ -44,7 +46,7 @@ func (r *backupRun) recognizeTail(
 	if err != nil {
 		return "", err
 	}
-	was := entry(parent.Files, name)
+	was := scan.Entry(parent.Files, name)
 	if h == nil {
 		if m != tailDiffers && r.sameDirectory() {
 			return "its directory", nil
@@ -189,13 +191,13 @@ func (s *startWriter) Write(b []byte) (int, error) {
 // are fewer.
 func (r *backupRun) archivedBeginning(ctx context.Context, f *manifest.File, n int) []byte {
 	p := &f.Parts[0]
-	if encrypted(p.Encoding) && !r.decoder.Opens() || p.Size < int64(n) || r.needsLostObject(f) {
+	if objects.Encrypted(p.Encoding) && !r.repo.Decoder.Opens() || p.Size < int64(n) || r.needsLostObject(f) {
 		return nil
 	}
 	b := make(startWriter, 0, n)
-	err := r.fetchPart(ctx, nil, p, &b, func() error { b = b[:0]; return nil })
+	err := r.repo.FetchPart(ctx, nil, p, &b, func() error { b = b[:0]; return nil })
 	if err != nil && !errors.Is(err, errEnough) {
-		r.log.Debug("the beginning of an archived file cannot be read", "file", f.Name, "error", err)
+		r.repo.Log.Debug("the beginning of an archived file cannot be read", "file", f.Name, "error", err)
 		return nil
 	}
 	return b

@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
@@ -11,8 +13,8 @@ import (
 
 // rehearse returns the error that a backup would return after its plan is made, as far as a dry run can find it. It
 // changes no object.
-func (r *backupRun) rehearse(ctx context.Context, plan *Plan, isIdle bool) error {
-	if err := r.head.checkUnknownID(); err != nil {
+func (r *backupRun) rehearse(ctx context.Context, plan *values.Plan, isIdle bool) error {
+	if err := r.head.CheckUnknownID(); err != nil {
 		return err
 	}
 	if !isIdle {
@@ -21,7 +23,7 @@ func (r *backupRun) rehearse(ctx context.Context, plan *Plan, isIdle bool) error
 		}
 	}
 	if r.needsRecord() {
-		blocked, err := r.findBlock(ctx, manifest.LedgerKey(r.head.ledger.Number+1))
+		blocked, err := r.repo.FindBlock(ctx, manifest.LedgerKey(r.head.Ledger.Number+1))
 		if blocked != nil {
 			return blocked
 		}
@@ -34,7 +36,7 @@ func (r *backupRun) rehearse(ctx context.Context, plan *Plan, isIdle bool) error
 		return r.testCreation(ctx, keys)
 	}
 	for key := range keys {
-		if blocked, err := r.findBlock(ctx, key); err != nil {
+		if blocked, err := r.repo.FindBlock(ctx, key); err != nil {
 			return err
 		} else if blocked != nil && !blocked.AtKey {
 			return blocked
@@ -45,13 +47,13 @@ func (r *backupRun) rehearse(ctx context.Context, plan *Plan, isIdle bool) error
 
 // placesOf returns a key for each directory in which the run would create an object. The last element of a key of content
 // is not known before the content was read. An idle run creates nothing; the next one that does needs a manifest.
-func (r *backupRun) placesOf(plan *Plan, isIdle bool) iter.Seq[string] {
-	keys := r.head.nextKeys(r.next)
+func (r *backupRun) placesOf(plan *values.Plan, isIdle bool) iter.Seq[string] {
+	keys := nextKeys(r.head, r.next)
 	if r.needsRecord() {
-		keys = append(keys, manifest.LedgerKey(r.head.ledger.Number+1))
+		keys = append(keys, manifest.LedgerKey(r.head.Ledger.Number+1))
 	}
 	if !isIdle && len(r.capture.Files) > manifest.MaxInline {
-		keys = append(keys, manifest.PagesPrefix+firstBelow)
+		keys = append(keys, manifest.PagesPrefix+repo.FirstBelow)
 	}
 	hasBundle := false
 	return func(yield func(string) bool) {
@@ -61,9 +63,9 @@ func (r *backupRun) placesOf(plan *Plan, isIdle bool) iter.Seq[string] {
 			}
 		}
 		for _, group := range bundles(plan.Upload, r.mostEncoded) {
-			key := manifest.BundlesPrefix + firstBelow
+			key := manifest.BundlesPrefix + repo.FirstBelow
 			if len(group) == 1 {
-				key = contentPrefix(&plan.Upload[group[0]]) + firstBelow
+				key = contentPrefix(&plan.Upload[group[0]]) + repo.FirstBelow
 			} else if hasBundle {
 				continue
 			} else {
@@ -85,9 +87,9 @@ func contentPrefix(f *source.File) string {
 }
 
 // nextKeys returns the keys that the next snapshot needs whatever it contains.
-func (h *head) nextKeys(next int64) []string {
+func nextKeys(h *repo.Head, next int64) []string {
 	keys := []string{manifest.ManifestKey(next)}
-	if h.archiveID() == "" && !h.isFresh() {
+	if h.ArchiveID() == "" && !h.IsFresh() {
 		keys = append(keys, manifest.ArchiveKey)
 	}
 	return keys
@@ -95,7 +97,7 @@ func (h *head) nextKeys(next int64) []string {
 
 // testCreation returns the error of the first Put of some keys that would fail because of where the object belongs.
 func (a *Archive) testCreation(ctx context.Context, keys iter.Seq[string]) error {
-	tester, ok := a.store.(store.CreationTester)
+	tester, ok := a.repo.Store.(store.CreationTester)
 	if !ok {
 		return nil
 	}

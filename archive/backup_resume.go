@@ -8,6 +8,9 @@ import (
 	"io/fs"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/archive/internal/nested"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -42,7 +45,7 @@ func (l *orphans) add(key string) {
 // findOrphans lists the keys between the first and the last that are to be stored, so that stored content is not sent
 // again.
 func (r *backupRun) findOrphans(ctx context.Context, upload []source.File) error {
-	if !r.head.hasData || len(upload) == 0 {
+	if !r.head.HasData || len(upload) == 0 {
 		return nil
 	}
 	var first, last string
@@ -56,7 +59,7 @@ func (r *backupRun) findOrphans(ctx context.Context, upload []source.File) error
 	r.orphans.keys, r.orphans.sameContent = map[string]bool{}, map[string][]string{}
 	seen := 0
 	// After the prefix, keys continue with hex digits, which all sort before "g".
-	for o, err := range r.store.List(ctx, manifest.DataPrefix, "", first) {
+	for o, err := range r.repo.Store.List(ctx, manifest.DataPrefix, "", first) {
 		if err != nil {
 			return fmt.Errorf("listing the orphans of an interrupted run: %w", err)
 		}
@@ -76,10 +79,10 @@ func (r *backupRun) findOrphans(ctx context.Context, upload []source.File) error
 
 // checkNested returns an error if any of these files would be stored within a nested archive.
 func (r *backupRun) checkNested(ctx context.Context, upload []source.File) error {
-	if !r.head.hasData {
+	if !r.head.HasData {
 		return nil
 	}
-	return r.Archive.checkNested(ctx, func(yield func(string) bool) {
+	return nested.CheckNested(ctx, r.Archive.repo.Objects, func(yield func(string) bool) {
 		for i := range upload {
 			if !yield(contentPrefix(&upload[i])) {
 				return
@@ -94,17 +97,17 @@ func (r *backupRun) checkNested(ctx context.Context, upload []source.File) error
 // content that must be thawed.
 func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums store.Sums) (adopted, taken bool, err error) {
 	without := part.Object
-	if encrypted(part.Encoding) {
-		for _, o := range r.sealed.Recorded(without) {
+	if objects.Encrypted(part.Encoding) {
+		for _, o := range r.repo.Sealed.Recorded(without) {
 			if !r.orphans.mayExist(o.Key) {
 				continue
 			}
-			is, stored, err := r.examine(ctx, o.Key, o.Sums, true)
+			is, stored, err := r.repo.Examine(ctx, o.Key, o.Sums, true)
 			is, err = r.orUnread(is, err)
-			if err == nil && is == right {
+			if err == nil && is == objects.Right {
 				r.complete(part, o.Key, o.Sums, stored)
 			}
-			if err != nil || is == right {
+			if err != nil || is == objects.Right {
 				return err == nil, false, err
 			}
 			r.noteTaken(o.Key, is)
@@ -118,7 +121,7 @@ func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums store.S
 			continue
 		}
 		is, err := r.orUnread(r.adoptKey(ctx, part, key, sums))
-		if err != nil || is == right {
+		if err != nil || is == objects.Right {
 			return err == nil, false, err
 		}
 		if r.noteTaken(key, is) {
@@ -131,41 +134,41 @@ func (r *backupRun) adopt(ctx context.Context, part *manifest.Part, sums store.S
 // opensAll reports whether all recipients can certainly decrypt what the identities decrypt.
 func (r *backupRun) opensAll() bool {
 	to := r.recipients()
-	return len(to) == 1 && r.decoder.IsOf(to[0])
+	return len(to) == 1 && r.repo.Decoder.IsOf(to[0])
 }
 
 // adoptKey reads back the object under a key. If it holds the content of a part, adoptKey completes the part.
-func (r *backupRun) adoptKey(ctx context.Context, part *manifest.Part, key string, sums store.Sums) (presence, error) {
+func (r *backupRun) adoptKey(ctx context.Context, part *manifest.Part, key string, sums store.Sums) (objects.Presence, error) {
 	if part.Encoding == manifest.Plain {
-		is, stored, err := r.examine(ctx, key, sums, false)
-		if err == nil && is == right {
+		is, stored, err := r.repo.Examine(ctx, key, sums, false)
+		if err == nil && is == objects.Right {
 			r.complete(part, key, sums, stored)
 		}
 		return is, err
 	}
-	o, err := r.store.Stat(ctx, key)
+	o, err := r.repo.Store.Stat(ctx, key)
 	if errors.Is(err, fs.ErrNotExist) {
-		return absent, nil
+		return objects.Absent, nil
 	}
 	if err != nil {
-		return absent, fmt.Errorf("reading the attributes of %s: %w", key, err)
+		return objects.Absent, fmt.Errorf("reading the attributes of %s: %w", key, err)
 	}
 	var is store.Sums
-	what, err := r.readAgain(ctx, key, func() (err error) {
+	what, err := r.repo.ReadAgain(ctx, key, func() (err error) {
 		is, err = r.decodeBack(ctx, part, key, &o)
 		return err
 	})
 	switch {
-	case err != nil || what != right:
+	case err != nil || what != objects.Right:
 		return what, err
 	case o.CRC32C != nil && *o.CRC32C != is.CRC32C:
-		return foreign, nil
+		return objects.Foreign, nil
 	}
-	if err := r.sync(ctx, key); err != nil {
-		return absent, err
+	if err := r.repo.Sync(ctx, key); err != nil {
+		return objects.Absent, err
 	}
-	r.complete(part, key, is, store.PutResult{Existed: true, MD5: soleMD5(&o)})
-	return right, nil
+	r.complete(part, key, is, store.PutResult{Existed: true, MD5: objects.SoleMD5(&o)})
+	return objects.Right, nil
 }
 
 // complete records in a part where its content is stored, and counts it.
@@ -181,39 +184,39 @@ func (r *backupRun) complete(part *manifest.Part, key string, sums store.Sums, s
 // decodeBack reads an object back and returns the sums of its stored bytes. The error is ErrDamaged if it does not hold
 // the content of the part.
 func (r *backupRun) decodeBack(ctx context.Context, part *manifest.Part, key string, o *store.Object) (store.Sums, error) {
-	body := &resumingReader{ctx: ctx, a: r.Archive, key: key, left: o.Size}
-	defer body.close()
-	stored, plain := newStoredSummer(soleMD5(o)), digest.New()
-	d := r.decoder.Decode(io.TeeReader(body, stored), part.Encoding, part.Size, nil)
+	body := r.repo.ReadRange(ctx, key, 0, o.Size)
+	defer body.Close()
+	stored, plain := objects.NewStoredSummer(objects.SoleMD5(o)), digest.New()
+	d := r.repo.Decoder.Decode(io.TeeReader(body, stored), part.Encoding, part.Size, nil)
 	defer d.Close()
 	_, err := io.Copy(plain, d)
 	switch {
-	case errors.Is(err, ErrNoIdentity):
-		err = fmt.Errorf("%w: %w", ErrDamaged, err) // its recipients differ from those that its key names
+	case errors.Is(err, values.ErrNoIdentity):
+		err = fmt.Errorf("%w: %w", values.ErrDamaged, err) // its recipients differ from those that its key names
 	case err == nil:
-		err = checkPart(part, plain.Sums())
+		err = objects.CheckPart(part, plain.Sums())
 	}
 	if err == nil && stored.Size() != o.Size {
-		err = fmt.Errorf("%w: %d of its %d bytes are its content", ErrDamaged, stored.Size(), o.Size)
+		err = fmt.Errorf("%w: %d of its %d bytes are its content", values.ErrDamaged, stored.Size(), o.Size)
 	}
 	if err == nil {
-		err = stored.check()
+		err = stored.Check()
 	}
-	return stored.Sums(), asDamage(err)
+	return stored.Sums(), objects.AsDamage(err)
 }
 
 // sweep removes the data of interrupted uploads at the provider. It runs only if this run or an interrupted one may
 // have left any.
 func (r *backupRun) sweep(ctx context.Context) {
-	s, ok := r.store.(store.Sweeper)
+	s, ok := r.repo.Store.(store.Sweeper)
 	if !ok || (!r.large && r.res.Adopted == 0) {
 		return
 	}
 	n, err := s.Sweep(ctx)
 	if err != nil {
-		r.log.Warn("interrupted uploads could not be removed; the next run tries again", "error", err)
+		r.repo.Log.Warn("interrupted uploads could not be removed; the next run tries again", "error", err)
 	}
 	if n > 0 {
-		r.log.Info("interrupted uploads were removed", "count", n)
+		r.repo.Log.Info("interrupted uploads were removed", "count", n)
 	}
 }

@@ -187,7 +187,7 @@ func TestChangedFileIsANewVersion(t *testing.T) {
 	before := maps.Clone(db.files)
 	db.rewrite(name(1))
 	res := mustBackup(t, a, db)
-	if !slices.Equal(res.Changed, []archive.Changed{{name(1), archive.ChangedOther}}) || res.Snapshot.Counts.Changed != 1 || res.Sent != 1 {
+	if !slices.Equal(res.Changed, []archive.Changed{{Name: name(1), Kind: archive.ChangedOther}}) || res.Snapshot.Counts.Changed != 1 || res.Sent != 1 {
 		t.Fatalf("changed %q, counts %+v", res.Changed, res.Snapshot.Counts)
 	}
 	mustRestore(t, a, 1, filepath.Join(t.TempDir(), "r"), before)

@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
@@ -24,12 +27,12 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 	for i := range files {
 		bytes += files[i].Size
 	}
-	r.progress.plan(len(files), bytes)
+	objects.AddTotals(r.repo.Progress, len(files), bytes)
 	entries := make([]manifest.File, len(files))
 	ctx, stop := r.cancelOnDiskPressure(ctx)
 	defer stop()
 	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(r.transfers)
+	g.SetLimit(r.repo.Transfers)
 	memory := newBundleBuffers()
 	for _, group := range bundles(files, r.mostEncoded) {
 		if running.Err() != nil {
@@ -51,7 +54,7 @@ func (r *backupRun) storeGroup(ctx context.Context, buffers bundleBuffers, files
 			return err
 		}
 	}
-	release, err := r.acquire(ctx)
+	release, err := r.repo.Acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,7 +66,7 @@ func (r *backupRun) storeGroup(ctx context.Context, buffers bundleBuffers, files
 	if entries[i], err = r.storeFile(ctx, &files[i], parentEntry(parent, files[i].Name)); err != nil {
 		return fmt.Errorf("%s: %w", files[i].Name, err)
 	}
-	r.progress.file()
+	objects.FileDone(r.repo.Progress)
 	return nil
 }
 
@@ -79,8 +82,8 @@ const scratchEvery = time.Second
 func (r *backupRun) cancelOnDiskPressure(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go watchSpace(ctx, pressureEvery, r.capture.CheckDiskPressure, cancel)
-	if r.encoder != nil {
-		go watchSpace(ctx, scratchEvery, r.encoder.CheckScratch, cancel)
+	if r.repo.Encoder != nil {
+		go watchSpace(ctx, scratchEvery, r.repo.Encoder.CheckScratch, cancel)
 	}
 	return ctx, func() { cancel(nil) }
 }
@@ -111,7 +114,7 @@ func parentEntry(parent *manifest.Manifest, name string) *manifest.File {
 	if parent == nil {
 		return nil
 	}
-	return entry(parent.Files, name)
+	return scan.Entry(parent.Files, name)
 }
 
 // storeFile stores one file and returns its entry; was is the parent's entry, or nil.
@@ -119,7 +122,7 @@ func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest
 	if e, ok, err := r.reuseCompared(f, was); ok || err != nil {
 		return e, err
 	}
-	e := manifest.File{Name: f.Name, Modified: modified(f), Snapshot: r.next, State: stateOf(f)}
+	e := manifest.File{Name: f.Name, Modified: scan.Modified(f), Snapshot: r.next, State: scan.StateOf(f)}
 	content, err := r.capture.Open(f.Name)
 	if err != nil {
 		return e, fmt.Errorf("opening: %w", err)
@@ -129,19 +132,19 @@ func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest
 	if err != nil {
 		return e, fmt.Errorf("reading: %w", err)
 	}
-	e.Size, e.SHA256, e.Check = d.whole.Size, d.whole.SHA256, r.check(f.Name, d.log)
-	r.progress.BytesDone.Add(f.Size - e.Size)
-	from, sums := int64(0), d.whole
+	e.Size, e.SHA256, e.Check = d.Whole.Size, d.Whole.SHA256, r.check(f.Name, d.Log)
+	r.repo.Progress.BytesDone.Add(f.Size - e.Size)
+	from, sums := int64(0), d.Whole
 	switch {
 	case r.canReuseBase && was != nil && !r.needsLostObject(was) && was.SHA256 == e.SHA256 && (e.State == manifest.Tail || len(was.Parts) == 1):
 		e.Parts, e.Snapshot = was.Parts, was.Snapshot
-		r.progress.BytesDone.Add(e.Size)
+		r.repo.Progress.BytesDone.Add(e.Size)
 		return e, nil
-	case r.canReuseBase && e.State == manifest.Tail && was != nil && !r.needsLostObject(was) && was.Size > 0 && d.prefix == was.SHA256 && len(was.Parts) < manifest.MaxTailParts:
+	case r.canReuseBase && e.State == manifest.Tail && was != nil && !r.needsLostObject(was) && was.Size > 0 && d.Prefix == was.SHA256 && len(was.Parts) < manifest.MaxTailParts:
 		// The log only grew at its end: only the new bytes are stored.
 		e.Parts = slices.Clone(was.Parts)
-		from, sums = was.Size, d.rest
-		r.progress.BytesDone.Add(was.Size)
+		from, sums = was.Size, d.Rest
+		r.repo.Progress.BytesDone.Add(was.Size)
 	}
 	part, err := r.storePart(ctx, f.Name, content, from, sums)
 	if err != nil {
@@ -154,36 +157,32 @@ func (r *backupRun) storeFile(ctx context.Context, f *source.File, was *manifest
 
 // scan reads a file, and checks that it was not written to during that. If an earlier backup of this process has read
 // the beginning of a tail, scan reads only the new bytes.
-func (r *backupRun) scan(ctx context.Context, content source.Content, f *source.File, was *manifest.File) (scan, error) {
+func (r *backupRun) scan(ctx context.Context, content source.Content, f *source.File, was *manifest.File) (scan.Scan, error) {
 	var prefix int64
 	if was != nil && was.Size <= f.Size {
 		prefix = was.Size
 	}
 	s, err := r.resumeTail(ctx, content, f, was)
 	if err != nil {
-		return scan{}, err
+		return scan.Scan{}, err
 	}
 	if s == nil {
-		s = newScanner(f, r.layout)
+		s = scan.NewScanner(f, r.layout)
 	}
-	d, err := s.file(ctx, hashing{content, r.progress}, f.Size, prefix, beforeTail(f, was))
+	d, err := s.File(ctx, objects.NewHashing(content, r.repo.Progress), f.Size, prefix, scan.BeforeTail(f, was))
 	if err == nil {
 		err = content.Unchanged()
 	}
 	if err != nil {
 		return d, err
 	}
-	if d.hasTrailing != nil {
-		r.warn("%s: the bytes after its last whole entry are no entry, and are not archived: %v", f.Name, d.hasTrailing)
+	if d.HasTrailing != nil {
+		r.warn("%s: the bytes after its last whole entry are no entry, and are not archived: %v", f.Name, d.HasTrailing)
 	}
 	return d, r.keepTail(ctx, content, f, s, &d)
 }
 
-// mtimeGranularity is the age of a file's last modification from which on a further write changes the file's times.
-// Some file systems count in steps of two seconds.
-const mtimeGranularity = 2 * time.Second
-
-// settle waits until a closed file's last modification is mtimeGranularity ago. It is called before the file is read:
+// settle waits until a closed file's last modification is MtimeGranularity ago. It is called before the file is read:
 // a write in the same step as the last one leaves no trace in the times, and must come before the read. A time after
 // the capture counts as the capture's time, unless the file's status is known not to have changed for long.
 func (r *backupRun) settle(ctx context.Context, f *source.File) error {
@@ -194,11 +193,11 @@ func (r *backupRun) settle(ctx context.Context, f *source.File) error {
 	if last.After(r.capture.At) {
 		last = r.capture.At
 	}
-	wait := min(mtimeGranularity, mtimeGranularity-time.Since(last)) // the clock may have been set back
+	wait := min(scan.MtimeGranularity, scan.MtimeGranularity-time.Since(last)) // the clock may have been set back
 	if wait <= 0 || f.State == source.Tail {
 		return nil
 	}
-	return sleep(ctx, wait)
+	return objects.Sleep(ctx, wait)
 }
 
 // added counts content that was stored for this snapshot.
@@ -207,7 +206,7 @@ func (r *backupRun) added(e, was *manifest.File, bytes int64) {
 	defer r.mu.Unlock()
 	r.addedSize += bytes
 	if was != nil && was.State == manifest.Closed && e.State == manifest.Closed && was.SHA256 != e.SHA256 {
-		r.res.Changed = append(r.res.Changed, Changed{e.Name, changeKind(was, e)})
+		r.res.Changed = append(r.res.Changed, values.Changed{Name: e.Name, Kind: scan.ChangeKind(was, e)})
 	}
 }
 
@@ -219,7 +218,7 @@ func (r *backupRun) warn(format string, a ...any) {
 
 // storePart puts a section of a file, unless an object with its content can be adopted.
 func (r *backupRun) storePart(ctx context.Context, name string, content io.ReaderAt, from int64, sums store.Sums) (manifest.Part, error) {
-	body := &counted{ReaderAt: io.NewSectionReader(content, from, sums.Size), progress: r.progress}
+	body := &counted{ReaderAt: io.NewSectionReader(content, from, sums.Size), progress: r.repo.Progress}
 	defer body.finish(sums.Size)
 	how, err := r.pickEncoding(body.ReaderAt, sums.Size)
 	if err != nil {
@@ -260,7 +259,7 @@ func (r *backupRun) sent(files int, bytes int64, adopted bool) {
 // than once, so only the furthest byte counts.
 type counted struct {
 	io.ReaderAt
-	progress *Progress
+	progress *values.Progress
 	furthest atomic.Int64
 }
 

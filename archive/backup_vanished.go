@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -34,7 +36,7 @@ func (r *backupRun) checkMissing(parent *manifest.Manifest) error {
 			if why := r.missingDirectory(parent, dir, d); why != "" {
 				return fmt.Errorf("%w: all %d closed files that snapshot %d has of %s are gone, such as %s, and %s; "+
 					"mount or restore it, or accept that they are missing",
-					ErrMissingFiles, d.closed, parent.Sequence, dirName(dir), d.example, why)
+					values.ErrMissingFiles, d.closed, parent.Sequence, dirName(dir), d.example, why)
 			}
 		}
 	}
@@ -63,7 +65,7 @@ func (r *backupRun) countFiles(parent *manifest.Manifest) map[string]*dirFiles {
 	for i := range r.capture.Files {
 		d := of(r.capture.Files[i].Name)
 		d.holds++
-		if stateOf(&r.capture.Files[i]) == manifest.Closed {
+		if scan.StateOf(&r.capture.Files[i]) == manifest.Closed {
 			d.whole++
 		}
 	}
@@ -118,7 +120,7 @@ func (r *backupRun) missingMost(parent *manifest.Manifest) error {
 	have, end := r.numbers(), uint64(0)
 	for i := range r.capture.Files {
 		f := &r.capture.Files[i]
-		if entry(parent.Files, f.Name) == nil {
+		if scan.Entry(parent.Files, f.Name) == nil {
 			return nil
 		}
 		_, n, _ := r.layout.Position(f.Name)
@@ -142,5 +144,5 @@ func (r *backupRun) missingMost(parent *manifest.Manifest) error {
 	return fmt.Errorf("%w: of %d closed files of snapshot %d, %d are gone, such as %s, and the database has begun no "+
 		"file since; restore them, or accept that they are missing if the database's cleaner deleted them: "+
 		"once there is a new file, that is not necessary",
-		ErrMissingFiles, closed, parent.Sequence, gone, example)
+		values.ErrMissingFiles, closed, parent.Sequence, gone, example)
 }

@@ -6,22 +6,25 @@ import (
 	"fmt"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/internal/snapshots"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
 // writerID returns the id of this host's state directory; empty without local state. With create it makes one if there
 // is none.
 func (a *Archive) writerID(create bool) string {
-	if a.state == nil {
+	if a.repo.State == nil {
 		return ""
 	}
-	read := a.state.Writer
+	read := a.repo.State.Writer
 	if create {
-		read = a.state.MakeWriter
+		read = a.repo.State.MakeWriter
 	}
 	id, err := read()
 	if err != nil {
-		a.log.Warn("the snapshot does not name its writer, since the local state cannot be used", "error", err)
+		a.repo.Log.Warn("the snapshot does not name its writer, since the local state cannot be used", "error", err)
 	}
 	return id
 }
@@ -49,9 +52,9 @@ func (r *backupRun) warnWriter(parent *manifest.Manifest) {
 // hasTried reports whether this host made the base. It is true if that cannot be read: a warning without evidence would
 // be wrong most of the time.
 func (r *backupRun) hasTried() bool {
-	made, err := r.state.HasTried(r.head.archiveID(), r.head.base.ref)
+	made, err := r.repo.State.HasTried(r.head.ArchiveID(), r.head.Base.Ref)
 	if err != nil {
-		r.warn("whether a clone of this host made snapshot %d is unknown: %v", r.head.base.ref.Sequence, err)
+		r.warn("whether a clone of this host made snapshot %d is unknown: %v", r.head.Base.Ref.Sequence, err)
 	}
 	return made || err != nil
 }
@@ -63,8 +66,8 @@ func (r *backupRun) encode(id string, m *manifest.Manifest) ([]byte, error) {
 	if err != nil || m.Writer == "" {
 		return b, err
 	}
-	if err := r.state.SaveTried(id, manifest.Ref{Sequence: r.next, SHA256: manifest.Sum(b)}); err != nil {
-		r.log.Warn("the snapshot does not name its writer, since the local state cannot be used", "error", err)
+	if err := r.repo.State.SaveTried(id, manifest.Ref{Sequence: r.next, SHA256: manifest.Sum(b)}); err != nil {
+		r.repo.Log.Warn("the snapshot does not name its writer, since the local state cannot be used", "error", err)
 		m.Writer = ""
 		return m.Encode()
 	}
@@ -88,24 +91,24 @@ func (r *backupRun) holdBase(ctx context.Context) error {
 	default:
 		return nil
 	}
-	base := r.head.base.ref
-	_, err := r.appendRecord(ctx, recordOptions{}, func(s *ledgerView) (*recordPlan, error) {
-		m := s.find(base.Sequence)
-		if m == nil || m.kept.SHA256 != base.SHA256 {
+	base := r.head.Base.Ref
+	_, err := r.repo.AppendRecord(ctx, repo.RecordOptions{}, func(s *repo.LedgerView) (*repo.RecordPlan, error) {
+		m := s.Find(base.Sequence)
+		if m == nil || m.Kept.SHA256 != base.SHA256 {
 			return nil, errBaseDropped
 		}
-		if m.kept.Held != "" {
+		if m.Kept.Held != "" {
 			return nil, nil
 		}
-		m.kept.Held = why
-		return s.keepAll(fmt.Sprintf("hold %d", base.Sequence)), nil
+		m.Kept.Held = why
+		return snapshots.KeepAll(s, fmt.Sprintf("hold %d", base.Sequence)), nil
 	})
 	switch {
 	case errors.Is(err, errBaseDropped):
-		return fmt.Errorf("manifest %d: %w: %w", base.Sequence, err, errRaced)
+		return fmt.Errorf("manifest %d: %w: %w", base.Sequence, err, repo.ErrRaced)
 	case err == nil, ctx.Err() != nil:
 		return err
-	case r.forkedFrom != nil && !errors.Is(err, ErrDamaged):
+	case r.forkedFrom != nil && !errors.Is(err, values.ErrDamaged):
 		return fmt.Errorf("holding snapshot %d, the last of the other history: %w", base.Sequence, err)
 	}
 	r.unheld = err
@@ -129,28 +132,28 @@ func (r *backupRun) holdLate(ctx context.Context) {
 	if r.forkedFrom != nil {
 		what = "the other history"
 	}
-	r.warn("snapshot %d, which has %s, could not be held: %v", r.head.base.ref.Sequence, what, r.unheld)
+	r.warn("snapshot %d, which has %s, could not be held: %v", r.head.Base.Ref.Sequence, what, r.unheld)
 }
 
 // knownSource returns what this host remembers of the source as of the base snapshot, and of the last snapshot that it
 // made or found up to date. It returns an error if that cannot be read: the guards need it.
-func (a *Archive) knownSource(h *head) (base, last localstate.SourceState, err error) {
-	if h.base == nil {
+func (a *Archive) knownSource(h *repo.Head) (base, last localstate.SourceState, err error) {
+	if h.Base == nil {
 		return base, last, nil
 	}
-	a.mu.Lock()
-	last = a.lastSource
-	a.mu.Unlock()
-	if a.state != nil {
-		last, err = a.state.LoadSource(h.archiveID())
+	a.repo.Mu.Lock()
+	last = a.repo.LastSource
+	a.repo.Mu.Unlock()
+	if a.repo.State != nil {
+		last, err = a.repo.State.LoadSource(h.ArchiveID())
 		if errors.Is(err, localstate.ErrUnread) {
 			return base, last, err
 		}
 		if err != nil {
-			a.log.Warn("the source cannot be compared with that of the last snapshot", "error", err)
+			a.repo.Log.Warn("the source cannot be compared with that of the last snapshot", "error", err)
 		}
 	}
-	if last.IsOf(h.base.ref) {
+	if last.IsOf(h.Base.Ref) {
 		base = last
 	}
 	return base, last, nil

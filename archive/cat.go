@@ -8,6 +8,11 @@ import (
 	"io"
 	"os"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/internal/thaw"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -18,24 +23,24 @@ const spoolMemory = 32 << 20
 // memory, and a larger file in an unlinked temporary file. Errors: ErrNoFile, ErrDamaged, ErrNoIdentity, and a FrozenError
 // if Thaw must be called first.
 func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w io.Writer) error {
-	defer a.hold()()
-	m, err := a.withPages(ctx, m, pagesOf([]string{name}))
+	defer a.repo.Begin()()
+	m, err := a.repo.WithPages(ctx, m, repo.PagesOf([]string{name}))
 	if err != nil {
 		return err
 	}
-	f := entry(m.Files, name)
+	f := scan.Entry(m.Files, name)
 	if f == nil {
-		return fmt.Errorf("%w: %q in snapshot %d", ErrNoFile, name, m.Sequence)
+		return fmt.Errorf("%w: %q in snapshot %d", values.ErrNoFile, name, m.Sequence)
 	}
-	a.progress.plan(1, f.Size)
-	s := a.newSlots()
-	if err := s.acquire(ctx); err != nil {
+	objects.AddTotals(a.repo.Progress, 1, f.Size)
+	s := a.repo.NewSlots()
+	if err := s.Acquire(ctx); err != nil {
 		return err
 	}
 	if f.Size <= spoolMemory {
 		var mem memory
-		if err := a.fetchFile(ctx, s, f, &mem); err != nil {
-			return a.explainDamage(ctx, m, a.explainFrozen(ctx, []manifest.File{*f}, err))
+		if err := a.repo.FetchFile(ctx, s, f, &mem); err != nil {
+			return a.repo.ExplainDamage(ctx, m, thaw.ExplainFrozen(ctx, a.repo.Objects, []manifest.File{*f}, err))
 		}
 		_, err := mem.WriteTo(w)
 		return err
@@ -48,8 +53,8 @@ func (a *Archive) Cat(ctx context.Context, m *manifest.Manifest, name string, w 
 	if err := os.Remove(tmp.Name()); err != nil {
 		return fmt.Errorf("unlinking a temporary file: %w", err)
 	}
-	if err := a.fetchFile(ctx, s, f, fileSink{tmp}); err != nil {
-		return a.explainDamage(ctx, m, a.explainFrozen(ctx, []manifest.File{*f}, err))
+	if err := a.repo.FetchFile(ctx, s, f, fileSink{tmp}); err != nil {
+		return a.repo.ExplainDamage(ctx, m, thaw.ExplainFrozen(ctx, a.repo.Objects, []manifest.File{*f}, err))
 	}
 	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("reading back %s: %w", name, err)

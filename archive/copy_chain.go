@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -19,23 +22,23 @@ func (c *copyRun) contradicted(ctx context.Context, ref manifest.Ref) error {
 		return err
 	}
 	if pinned != nil && *pinned != ref {
-		return &lostError{key, ProblemLocalState, fmt.Errorf(
-			"it hashes to %s, and the local state of this host has it as %s: %w", ref.SHA256, pinned.SHA256, ErrDamaged)}
+		return &lostError{key, values.ProblemLocalState, fmt.Errorf(
+			"it hashes to %s, and the local state of this host has it as %s: %w", ref.SHA256, pinned.SHA256, values.ErrDamaged)}
 	}
 	want, child, err := c.claim(ctx, ref.Sequence)
-	if err != nil || want == nil || *want == ref || keeps(c.ledger, ref) {
+	if err != nil || want == nil || *want == ref || repo.Keeps(c.ledger, ref) {
 		return err
 	}
 	if good, err := c.vouched(ctx, child); err != nil || !good {
 		return err // the child is the damaged one, which is reported when the copy reaches it
 	}
-	return &lostError{key, ProblemChain, fmt.Errorf(
-		"it hashes to %s, and manifest %d names it as %s: %w", ref.SHA256, child, want.SHA256, ErrDamaged)}
+	return &lostError{key, values.ProblemChain, fmt.Errorf(
+		"it hashes to %s, and manifest %d names it as %s: %w", ref.SHA256, child, want.SHA256, values.ErrDamaged)}
 }
 
 // isPinned returns the snapshot that the local state has pinned, if its number is n; otherwise nil.
 func (c *copyRun) isPinned(n int64) (*manifest.Ref, error) {
-	s, err := c.from.loadPin(c.report.Archive)
+	s, err := c.from.repo.LoadPin(c.report.Archive)
 	if err != nil {
 		return nil, fmt.Errorf("the source: %w", err)
 	}
@@ -51,9 +54,9 @@ func (c *copyRun) claim(ctx context.Context, n int64) (_ *manifest.Ref, child in
 	if err != nil || child == 0 {
 		return nil, 0, err
 	}
-	s, err := c.from.summary(ctx, numbered{child, store.Object{Key: manifest.ManifestKey(child), Size: manifest.SummaryBytes}})
+	s, err := c.from.repo.Summary(ctx, repo.Numbered{Number: child, Object: store.Object{Key: manifest.ManifestKey(child), Size: manifest.SummaryBytes}})
 	switch {
-	case errors.Is(err, ErrDamaged) || errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, values.ErrDamaged) || errors.Is(err, fs.ErrNotExist):
 		return nil, 0, nil
 	case err != nil:
 		return nil, 0, err
@@ -75,18 +78,18 @@ func (c *copyRun) vouched(ctx context.Context, n int64) (bool, error) {
 			return true, err
 		}
 	}
-	sum, err := c.from.hash(ctx, manifest.ManifestKey(n), manifest.MaxManifestBytes)
+	sum, err := c.from.repo.Hash(ctx, manifest.ManifestKey(n), manifest.MaxManifestBytes)
 	return sum == want.SHA256, err
 }
 
 // keepSource makes the source's newest snapshot durable, if the source's disk allows it. Otherwise the source could
 // lose it in a power loss and create another one under its number, and its history would diverge from the copy's.
-func (c *copyRun) keepSource(ctx context.Context, h *head) {
+func (c *copyRun) keepSource(ctx context.Context, h *repo.Head) {
 	if c.o.DryRun {
 		return
 	}
-	err := c.from.tryDurable(ctx, h.newest().Sequence, h.ledger.Number)
-	if err != nil && !errors.Is(err, errGone) && ctx.Err() == nil {
-		c.from.log.Warn("the source's newest snapshot could not be made durable; it is copied anyway", "error", err)
+	err := c.from.repo.TryDurable(ctx, h.Newest().Sequence, h.Ledger.Number)
+	if err != nil && !errors.Is(err, objects.ErrGone) && ctx.Err() == nil {
+		c.from.repo.Log.Warn("the source's newest snapshot could not be made durable; it is copied anyway", "error", err)
 	}
 }

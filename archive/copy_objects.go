@@ -11,6 +11,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/internal/thaw"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -30,26 +34,13 @@ type sentCount struct {
 	large bool // an object was sent that a provider may upload in parts
 }
 
-// eachObject calls f for each part and page of a snapshot.
-func eachObject(s *snapshot, f func(key string, part *manifest.Part, page *manifest.PageRef)) {
-	for i := range s.m.Files {
-		for k := range s.m.Files[i].Parts {
-			p := &s.m.Files[i].Parts[k]
-			f(p.Object, p, nil)
-		}
-	}
-	for i := range s.pages {
-		f(s.pages[i].Ref.Object, nil, &s.pages[i].Ref)
-	}
-}
-
 // plan returns the objects that a snapshot names. send has those that the target's newest snapshot does not name, in
 // the order of their keys. The target's newest snapshot must name each object with a number up to its own. Only then
 // has no prune of the target removed the object (format.md, rule 5).
-func (c *copyRun) plan(s *snapshot) (named map[string]struct{}, send []copyObject, err error) {
+func (c *copyRun) plan(s *repo.Snapshot) (named map[string]struct{}, send []copyObject, err error) {
 	named = make(map[string]struct{}, len(c.named))
 	wanted := map[string]int{}
-	eachObject(s, func(key string, part *manifest.Part, page *manifest.PageRef) {
+	repo.EachObject(s, func(key string, part *manifest.Part, page *manifest.PageRef) {
 		if _, there := c.named[key]; there {
 			named[key] = struct{}{}
 			return
@@ -79,11 +70,11 @@ func (c *copyRun) plan(s *snapshot) (named map[string]struct{}, send []copyObjec
 		k, ok := manifest.ParseObjectKey(o.key)
 		switch {
 		case !ok:
-			return nil, nil, &lostError{manifest.ManifestKey(s.ref.Sequence), ProblemManifest, fmt.Errorf(
-				"it names %s, which is not the key of an object: %w", o.key, ErrDamaged)}
+			return nil, nil, &lostError{manifest.ManifestKey(s.Ref.Sequence), values.ProblemManifest, fmt.Errorf(
+				"it names %s, which is not the key of an object: %w", o.key, values.ErrDamaged)}
 		case k.Sequence <= c.base.Sequence:
 			return nil, nil, fmt.Errorf("%w: the source's snapshot %d needs %s, which the target's newest, %d, does "+
-				"not name; copy to another destination", ErrNoCopy, s.ref.Sequence, o.key, c.base.Sequence)
+				"not name; copy to another destination", values.ErrNoCopy, s.Ref.Sequence, o.key, c.base.Sequence)
 		case o.bundle:
 			o.sums.SHA256 = k.Hash
 		}
@@ -121,7 +112,7 @@ func (c *copyRun) findExisting(ctx context.Context, send []copyObject) error {
 	c.existing.keys = map[string]bool{}
 	seen := 0
 	for prefix, key := range first {
-		for o, err := range c.to.store.List(ctx, prefix, "", key[:len(key)-1]) {
+		for o, err := range c.to.repo.Store.List(ctx, prefix, "", key[:len(key)-1]) {
 			if err != nil {
 				return fmt.Errorf("listing the orphans of an interrupted copy: %w", err)
 			}
@@ -145,18 +136,18 @@ func (c *copyRun) findExisting(ctx context.Context, send []copyObject) error {
 // If none of them is frozen, the newer ones are mostly not frozen either, and it examines no more. send thaws what it
 // misses.
 func (c *copyRun) thawSource(ctx context.Context, send []copyObject) error {
-	if c.isWarm || !c.from.canThaw() || len(send) == 0 {
+	if c.isWarm || !thaw.IsPossible(c.from.repo.Objects) || len(send) == 0 {
 		return nil
 	}
-	reads := map[string]*ObjectRead{}
+	reads := map[string]*values.ObjectRead{}
 	for i := range send {
-		reads[send[i].key] = &ObjectRead{Key: send[i].key}
+		reads[send[i].key] = &values.ObjectRead{Key: send[i].key}
 	}
-	if !c.from.isAnyFrozen(ctx, reads) {
+	if !thaw.IsAnyFrozen(ctx, c.from.repo.Objects, reads) {
 		c.isWarm = true
 		return context.Cause(ctx)
 	}
-	return c.from.thawObjects(ctx, reads, c.o.Thaw)
+	return thaw.Objects(ctx, c.from.repo.Objects, reads, c.o.Thaw)
 }
 
 // send copies objects, several at a time. What must be thawed in the source is thawed, and copied after the others.
@@ -165,7 +156,7 @@ func (c *copyRun) send(ctx context.Context, send []copyObject) error {
 	for i := range send {
 		bytes += send[i].sums.Size
 	}
-	c.to.progress.plan(len(send), bytes)
+	objects.AddTotals(c.to.repo.Progress, len(send), bytes)
 	for tries := 0; ; tries++ {
 		frozen, err := c.sendAll(ctx, send)
 		if err != nil || len(frozen) == 0 {
@@ -184,18 +175,18 @@ func (c *copyRun) send(ctx context.Context, send []copyObject) error {
 // thawMissed thaws objects of the source that thawSource has missed, or that are frozen again.
 func (c *copyRun) thawMissed(ctx context.Context, frozen []copyObject, tries int) error {
 	c.isWarm = false
-	reads := map[string]*ObjectRead{}
+	reads := map[string]*values.ObjectRead{}
 	for i := range frozen {
-		reads[frozen[i].key] = &ObjectRead{Key: frozen[i].key}
+		reads[frozen[i].key] = &values.ObjectRead{Key: frozen[i].key}
 	}
-	if err := c.from.thawObjects(ctx, reads, c.o.Thaw); err != nil {
+	if err := thaw.Objects(ctx, c.from.repo.Objects, reads, c.o.Thaw); err != nil {
 		return err
 	}
-	if tries == thawFailures || !c.from.canThaw() {
+	if tries == thaw.ThawFailures || !thaw.IsPossible(c.from.repo.Objects) {
 		return fmt.Errorf("%s in the source: the service reports it as thawed, and refuses to return it: %w",
 			frozen[0].key, store.ErrFrozen)
 	}
-	return pause(ctx, min(tries, 4))
+	return objects.Pause(ctx, min(tries, 4))
 }
 
 // errSourceFrozen: an object of the source must be thawed before it can be read.
@@ -205,13 +196,13 @@ var errSourceFrozen = errors.New("the object must be thawed in the source")
 func (c *copyRun) sendAll(ctx context.Context, send []copyObject) (frozen []copyObject, _ error) {
 	var mu sync.Mutex
 	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(c.to.transfers)
+	g.SetLimit(c.to.repo.Transfers)
 	for i := range send {
 		if running.Err() != nil {
 			break
 		}
 		g.Go(func() error {
-			release, err := c.to.acquire(running)
+			release, err := c.to.repo.Acquire(running)
 			if err != nil {
 				return err
 			}
@@ -236,18 +227,18 @@ func (c *copyRun) sendAll(ctx context.Context, send []copyObject) (frozen []copy
 func (c *copyRun) sendObject(ctx context.Context, o copyObject) error {
 	size := o.sums.Size
 	is, err := c.adopt(ctx, &o)
-	if err == nil && is == absent {
+	if err == nil && is == objects.Absent {
 		is, err = c.put(ctx, &o)
 	}
 	if err != nil {
 		return err
 	}
-	if is == foreign {
+	if is == objects.Foreign {
 		c.foreign(o.key)
 		return nil
 	}
-	c.to.progress.BytesDone.Add(size)
-	c.to.progress.file()
+	c.to.repo.Progress.BytesDone.Add(size)
+	objects.FileDone(c.to.repo.Progress)
 	return nil
 }
 
@@ -268,23 +259,23 @@ func (c *copyRun) checkForeign() error {
 	}
 	return fmt.Errorf("%d objects in the target do not match their names, and a copy replaces none: "+
 		"find out who else can create objects there, delete them and copy again, "+
-		"or copy to another destination: %s: %w", len(c.foreignKeys), nameSome(c.foreignKeys), store.ErrExists)
+		"or copy to another destination: %s: %w", len(c.foreignKeys), objects.NameSome(c.foreignKeys), store.ErrExists)
 }
 
 // adopt checks an object that an interrupted copy may have sent. It reads the object back: an attacker who can create
 // objects in the target can forge its size and CRC-32C.
-func (c *copyRun) adopt(ctx context.Context, o *copyObject) (presence, error) {
+func (c *copyRun) adopt(ctx context.Context, o *copyObject) (objects.Presence, error) {
 	if !c.existing.mayExist(o.key) {
-		return absent, nil
+		return objects.Absent, nil
 	}
-	is, err := c.to.store.Stat(ctx, o.key)
+	is, err := c.to.repo.Store.Stat(ctx, o.key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return absent, nil
+		return objects.Absent, nil
 	case err != nil:
-		return absent, fmt.Errorf("reading the attributes of %s in the target: %w", o.key, err)
+		return objects.Absent, fmt.Errorf("reading the attributes of %s in the target: %w", o.key, err)
 	case o.bundle && (is.Size < o.sums.Size || is.Size > manifest.MaxBundle):
-		return foreign, nil
+		return objects.Foreign, nil
 	}
 	if is.Frozen != "" {
 		return c.adoptFrozen(o, &is)
@@ -296,14 +287,14 @@ func (c *copyRun) adopt(ctx context.Context, o *copyObject) (presence, error) {
 			sums.CRC32C = *is.CRC32C
 		}
 	}
-	there, _, err := c.to.examineObject(ctx, o.key, &is, sums, false)
+	there, _, err := c.to.repo.ExamineObject(ctx, o.key, &is, sums, false)
 	if errors.Is(err, store.ErrFrozen) { // since its attributes were read
 		return c.adoptFrozen(o, &is)
 	}
 	if err != nil {
-		return absent, fmt.Errorf("the target: %w", err)
+		return objects.Absent, fmt.Errorf("the target: %w", err)
 	}
-	if there == right {
+	if there == objects.Right {
 		o.sums = sums
 		c.count(o, true)
 	}
@@ -313,15 +304,15 @@ func (c *copyRun) adopt(ctx context.Context, o *copyObject) (presence, error) {
 // adoptFrozen compares an object that must be thawed before it can be read, by what the target reports of it. Without a
 // checksum that the manifest has too, the object counts as absent: then Put compares it with the source's. Both can be
 // forged, so the object counts as uncompared.
-func (c *copyRun) adoptFrozen(o *copyObject, is *store.Object) (presence, error) {
+func (c *copyRun) adoptFrozen(o *copyObject, is *store.Object) (objects.Presence, error) {
 	switch {
 	case o.bundle || is.CRC32C == nil:
-		return absent, nil
+		return objects.Absent, nil
 	case is.Size != o.sums.Size || *is.CRC32C != o.sums.CRC32C:
-		return foreign, nil
+		return objects.Foreign, nil
 	}
 	c.countUnread(o)
-	return right, nil
+	return objects.Right, nil
 }
 
 // countUnread counts an object of the target that must be thawed before it can be compared.
@@ -340,40 +331,40 @@ func (c *copyRun) warnUnread() {
 	c.report.Uncompared = len(c.unreadKeys)
 	c.report.Warnings = append(c.report.Warnings, fmt.Sprintf("%d objects in the target were there already and must be "+
 		"thawed before they can be read, so they were not compared: %s. An interrupted copy left them, or another writer "+
-		"forged them; verify with --read-data and --thaw=TIER finds out", len(c.unreadKeys), nameSome(c.unreadKeys)))
+		"forged them; verify with --read-data and --thaw=TIER finds out", len(c.unreadKeys), objects.NameSome(c.unreadKeys)))
 }
 
 // put sends an object. If the key exists by then, it compares the content.
-func (c *copyRun) put(ctx context.Context, o *copyObject) (presence, error) {
+func (c *copyRun) put(ctx context.Context, o *copyObject) (objects.Presence, error) {
 	content, err := c.fetch(ctx, o)
 	if err != nil {
-		return absent, err
+		return objects.Absent, err
 	}
 	defer content.release()
-	stored, err := c.to.store.Put(ctx, o.key, content, o.sums)
-	is := right
+	stored, err := c.to.repo.Store.Put(ctx, o.key, content, o.sums)
+	is := objects.Right
 	switch {
 	case errors.Is(err, store.ErrExists):
-		return foreign, nil
+		return objects.Foreign, nil
 	case err != nil:
-		return absent, fmt.Errorf("storing in the target: %w", err)
+		return objects.Absent, fmt.Errorf("storing in the target: %w", err)
 	case stored.Existed && stored.Frozen == "":
-		if is, err = c.to.compareStored(ctx, o.key, o.sums, ""); errors.Is(err, store.ErrFrozen) { // just now
-			is, err = unread, nil
+		if is, err = c.to.repo.CompareStored(ctx, o.key, o.sums, ""); errors.Is(err, store.ErrFrozen) { // just now
+			is, err = objects.Unread, nil
 		}
 	case stored.Existed:
-		is = unread
+		is = objects.Unread
 	}
 	switch {
 	case err != nil:
-		return absent, fmt.Errorf("the target: %w", err)
-	case is == absent:
-		return absent, fmt.Errorf("the target's %s was there and is gone: %w", o.key, errRaced)
-	case is == right:
+		return objects.Absent, fmt.Errorf("the target: %w", err)
+	case is == objects.Absent:
+		return objects.Absent, fmt.Errorf("the target's %s was there and is gone: %w", o.key, repo.ErrRaced)
+	case is == objects.Right:
 		c.count(o, stored.Existed)
-	case is == unread:
+	case is == objects.Unread:
 		c.countUnread(o)
-		is = right
+		is = objects.Right
 	}
 	return is, nil
 }

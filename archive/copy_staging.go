@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
@@ -34,7 +36,7 @@ type stagedObject struct {
 // error is a lostError if the object is missing or damaged in the source.
 func (c *copyRun) fetch(ctx context.Context, o *copyObject) (*stagedObject, error) {
 	if o.bundle {
-		is, err := c.from.store.Stat(ctx, o.key)
+		is, err := c.from.repo.Store.Stat(ctx, o.key)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, lostObject(o.key, err)
@@ -42,7 +44,7 @@ func (c *copyRun) fetch(ctx context.Context, o *copyObject) (*stagedObject, erro
 			return nil, fmt.Errorf("reading the attributes of %s in the source: %w", o.key, err)
 		case is.Size < o.sums.Size || is.Size > manifest.MaxBundle:
 			return nil, lostObject(o.key, fmt.Errorf("it has %d bytes, and its parts end at byte %d: %w",
-				is.Size, o.sums.Size, ErrDamaged))
+				is.Size, o.sums.Size, values.ErrDamaged))
 		}
 		o.sums.Size = is.Size
 	}
@@ -111,11 +113,11 @@ type memoryFile []byte
 
 func (m memoryFile) WriteAt(b []byte, off int64) (int, error) { return copy(m[off:], b), nil }
 
-// fetchInto reads an object until its content is correct, at most fetchAttempts times.
+// fetchInto reads an object until its content is correct, at most FetchAttempts times.
 func (c *copyRun) fetchInto(ctx context.Context, o *copyObject, to io.WriterAt) error {
 	for attempt := 0; ; attempt++ {
 		err := c.fetchOnce(ctx, o, to)
-		var local *sinkError
+		var local *objects.SinkError
 		switch {
 		case err == nil:
 			return nil
@@ -123,19 +125,19 @@ func (c *copyRun) fetchInto(ctx context.Context, o *copyObject, to io.WriterAt) 
 			return context.Cause(ctx)
 		case errors.As(err, &local):
 			return fmt.Errorf("writing a scratch file for %s, which has %d bytes; "+
-				"is there room for two objects of this size? %w", o.key, o.sums.Size, local.error)
+				"is there room for two objects of this size? %w", o.key, o.sums.Size, local.Err)
 		case errors.Is(err, fs.ErrNotExist):
 			return lostObject(o.key, err)
 		case errors.Is(err, store.ErrFrozen):
 			return fmt.Errorf("%s: %w: %w", o.key, errSourceFrozen, err)
-		case errors.As(err, new(*openError)):
+		case errors.As(err, new(*objects.OpenError)):
 			return fmt.Errorf("reading %s from the source: %w", o.key, err)
-		case attempt == fetchAttempts-1 && errors.Is(err, ErrDamaged):
+		case attempt == objects.FetchAttempts-1 && errors.Is(err, values.ErrDamaged):
 			return lostObject(o.key, err)
-		case attempt == fetchAttempts-1:
-			return fmt.Errorf("reading %s from the source, after %d attempts: %w", o.key, fetchAttempts, err)
+		case attempt == objects.FetchAttempts-1:
+			return fmt.Errorf("reading %s from the source, after %d attempts: %w", o.key, objects.FetchAttempts, err)
 		}
-		if err := pause(ctx, attempt); err != nil {
+		if err := objects.Pause(ctx, attempt); err != nil {
 			return err
 		}
 	}
@@ -144,9 +146,9 @@ func (c *copyRun) fetchInto(ctx context.Context, o *copyObject, to io.WriterAt) 
 func (c *copyRun) fetchOnce(ctx context.Context, o *copyObject, to io.WriterAt) error {
 	s := digest.New()
 	if o.sums.Size > 0 { // an empty range cannot be requested
-		r := &resumingReader{ctx: ctx, a: c.from, key: o.key, left: o.sums.Size}
-		defer r.close()
-		out := io.MultiWriter(sinkWriter{io.NewOffsetWriter(to, 0)}, s)
+		r := c.from.repo.ReadRange(ctx, o.key, 0, o.sums.Size)
+		defer r.Close()
+		out := io.MultiWriter(objects.SinkWriter{Writer: io.NewOffsetWriter(to, 0)}, s)
 		if _, err := bufcopy.All(out, r); err != nil {
 			return err
 		}
@@ -157,9 +159,9 @@ func (c *copyRun) fetchOnce(ctx context.Context, o *copyObject, to io.WriterAt) 
 	}
 	switch {
 	case got.SHA256 != o.sums.SHA256:
-		return fmt.Errorf("%w: its bytes hash to %s, not to %s", ErrDamaged, got.SHA256, o.sums.SHA256)
+		return fmt.Errorf("%w: its bytes hash to %s, not to %s", values.ErrDamaged, got.SHA256, o.sums.SHA256)
 	case got.CRC32C != o.sums.CRC32C:
-		return fmt.Errorf("%w: its bytes have the CRC-32C %s, not %s", ErrDamaged, got.CRC32C, o.sums.CRC32C)
+		return fmt.Errorf("%w: its bytes have the CRC-32C %s, not %s", values.ErrDamaged, got.CRC32C, o.sums.CRC32C)
 	}
 	return nil
 }

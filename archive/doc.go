@@ -20,38 +20,23 @@
 //
 // # Where things are
 //
-// A file is named after the operation that it belongs to, then after the step:
+// Each operation stands on the packages below archive/internal, whose own documentation maps their files: objects,
+// then scan, thaw, nested and findings, then repo, which is the state of an archive, then snapshots. Package values has
+// what operations take and return. A file here is named after the operation that it belongs to, then after the step:
 //
-//	backup_…     begin makes a new archive; plan.go, then scan, encode, upload, bundle, commit; guard, foreign, vanished,
-//	             fork and hollow refuse a source; writer names the writer of a snapshot; omit reports what the set
-//	             lacks; doubt is for a damaged ledger; data_dirs is for databases that deal their files to several
-//	             directories; partial reads only changed pages of the base; rehearse is the end of a dry run
+//	front        what other packages do: types, errors, listings
+//	backup_…     begin makes a new archive; encode, upload, bundle, commit; guard, foreign, vanished, fork refuse a
+//	             source; writer names the writer of a snapshot; omit reports what the set lacks; doubt is for a damaged
+//	             ledger; data_dirs is for databases that deal their files to several directories; partial reads only
+//	             changed pages of the base; rehearse is the end of a dry run
 //	restore…     select, then internal/restoredir, which writes the directory; reads is what a dry run reports
 //	rate         how fast restores and drills were; stats is the size and the growth of an archive; cost has the prices
 //	verify_…     chain checks manifests, objects checks listings, data reads content back, needs collects what to
-//	             check, named settles what records name, coverage picks samples, proof stores the record; problem.go and
-//	             verify_report.go have the results
-//	proof…       the verification records: damage collects what they name, settle finds out what of that is still so
+//	             check, named settles what records name, coverage picks samples, proof stores the record
 //	repair_…     verify with Repair: ledger, object, sources, replace; renew stores encoded content again
 //	prune_…      mark collects the keys of kept snapshots, sweep deletes the others; limit stops a prune that removes much
 //	copy_…       chain, objects, staging, target
-//	head…        what every operation reads first: archive.json, the ledger's record in force, the base snapshot;
-//	             lost_id judges what is left without archive.json; blocked finds what is in the way of
-//	             the next objects; reach passes over manifests with absurd numbers; emptied finds out whether an archive
-//	             without a snapshot had one
-//	ledger_…     the records that list the valid snapshots: read finds the one in force, view plans, append writes
-//	object_…, file_read, bundle_read, pages…    reading what is stored; object_ranges reads a large object by several
-//	             requests at a time, and object_slots counts them; pages_choose chooses the pages that can have a name
-//	fold         names that differ in letter case only, for prune and verify
-//	localstate…  what this host remembers, on top of internal/localstate
-//	frozen       objects in a class from which they must be thawed, for verify, check and list
-//	thaw…        plan finds out what must be thawed, limits checks what is requested and how long it takes, wait requests
-//	             it and waits; restore does so before and while it reads
-//	overlap      whether a source, a target or a copy is apart from the archive's directory
-//	nested…      archives within archives; below lists those below an address
-//	selector     which snapshot a number or a time names; older names another one if that cannot be read;
-//	             snapshot_select finds and reads it
-//	confirm, hold, list, cat, diff, archived, drill, pending     one operation each
+//	confirm, cat, drill, pending     one operation each
 //
 // A hollow snapshot is one that lost most of its content with nothing new; a retention does not count it. Tests of the
 // model of concurrent operations are in protocol.

@@ -16,6 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
@@ -73,10 +76,10 @@ func logFiles(t *testing.T) (dir string, src *source.Directory) {
 }
 
 // backUp makes snapshots of logFiles.
-func backUp(t *testing.T, a *Archive, src Source, snapshots int) {
+func backUp(t *testing.T, a *Archive, src values.Source, snapshots int) {
 	t.Helper()
 	for range snapshots {
-		if _, err := a.Backup(t.Context(), src, BackupOptions{Node: "db-1", Tool: "test", Force: true}); err != nil {
+		if _, err := a.Backup(t.Context(), src, values.BackupOptions{Node: "db-1", Tool: "test", Force: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -85,16 +88,16 @@ func backUp(t *testing.T, a *Archive, src Source, snapshots int) {
 // Without the archive's id, a backup would begin another archive among the objects of this one.
 func TestBackupStopsIfTheIDIsUnknown(t *testing.T) {
 	t.Parallel()
-	for what, h := range map[string]*head{
-		"no archive.json beside manifests that cannot be read":        {greatest: 3},
-		"a damaged archive.json beside a record that cannot be read":  {badID: true, unread: &unreadRecord{err: ErrDamaged}},
-		"a damaged archive.json beside manifests that cannot be read": {badID: true, greatest: 3},
+	for what, h := range map[string]*repo.Head{
+		"no archive.json beside manifests that cannot be read":        {Greatest: 3},
+		"a damaged archive.json beside a record that cannot be read":  {BadID: true, Unread: &repo.UnreadRecord{Err: values.ErrDamaged}},
+		"a damaged archive.json beside manifests that cannot be read": {BadID: true, Greatest: 3},
 	} {
-		if err := h.checkUnknownID(); !errors.Is(err, ErrDamaged) {
+		if err := h.CheckUnknownID(); !errors.Is(err, values.ErrDamaged) {
 			t.Errorf("%s: %v, want ErrDamaged", what, err)
 		}
 	}
-	if err := (&head{}).checkUnknownID(); err != nil {
+	if err := (&repo.Head{}).CheckUnknownID(); err != nil {
 		t.Errorf("nothing is there: %v", err)
 	}
 }
@@ -106,11 +109,11 @@ func TestListedArchiveIsNotGone(t *testing.T) {
 	s := &refusing{InMemory: storetest.Memory(t)}
 	a := New(s, Options{})
 	m := &manifest.Manifest{}
-	if err := a.remains(t.Context(), m); !errors.Is(err, fs.ErrNotExist) {
+	if err := a.repo.Remains(t.Context(), m); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("nothing is there: %v", err)
 	}
 	s.Replace(manifest.ManifestKey(1), []byte("damaged"))
-	if err := a.remains(t.Context(), m); err != nil {
+	if err := a.repo.Remains(t.Context(), m); err != nil {
 		t.Errorf("with a manifest: %v", err)
 	}
 	s.list = func(prefix string) error {
@@ -119,7 +122,7 @@ func TestListedArchiveIsNotGone(t *testing.T) {
 		}
 		return nil
 	}
-	if err := a.remains(t.Context(), m); !errors.Is(err, errDenied) {
+	if err := a.repo.Remains(t.Context(), m); !errors.Is(err, errDenied) {
 		t.Errorf("without permission to list: %v", err)
 	}
 }
@@ -129,13 +132,13 @@ func TestCanceledReadOfManifestsIsNoPlan(t *testing.T) {
 	t.Parallel()
 	a := New(storetest.Memory(t), Options{})
 	kept := manifest.Kept{Ref: manifest.Ref{Sequence: 1}}
-	s := &ledgerView{
-		head:  &head{id: &manifest.Archive{ID: "a"}, record: &manifest.Record{Kept: []manifest.Kept{kept}}},
-		valid: []snapshotEntry{{kept: kept}},
+	s := &repo.LedgerView{
+		Head:  &repo.Head{ID: &manifest.Archive{ID: "a"}, Record: &manifest.Record{Kept: []manifest.Kept{kept}}},
+		Valid: []repo.SnapshotEntry{{Kept: kept}},
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := a.readMembers(ctx, s, false); !errors.Is(err, context.Canceled) {
+	if err := a.repo.ReadMembers(ctx, s, false); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want context.Canceled", err)
 	}
 }
@@ -150,13 +153,13 @@ func TestPlanUsesTheRepairedManifest(t *testing.T) {
 		backUp(t, a, src, 2)
 		for _, n := range []int64{1, 7} {
 			repaired := &manifest.Summary{Sequence: n}
-			s, err := a.readLedgerView(t.Context(), recordOptions{repaired: repaired})
+			s, err := a.repo.ReadLedgerView(t.Context(), repo.RecordOptions{Repaired: repaired})
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i := range s.valid {
-				if is := s.valid[i].asRead == repaired; is != (s.valid[i].kept.Sequence == n) {
-					t.Errorf("repaired %d; snapshot %d uses it: %v", n, s.valid[i].kept.Sequence, is)
+			for i := range s.Valid {
+				if is := s.Valid[i].AsRead == repaired; is != (s.Valid[i].Kept.Sequence == n) {
+					t.Errorf("repaired %d; snapshot %d uses it: %v", n, s.Valid[i].Kept.Sequence, is)
 				}
 			}
 		}
@@ -171,7 +174,7 @@ func TestOnlyRememberedManifestsAreMissing(t *testing.T) {
 		_, src := logFiles(t)
 		a := New(storetest.Memory(t), Options{State: &LocalState{Dir: t.TempDir(), Place: "mem://x"}})
 		backUp(t, a, src, 1)
-		h, err := a.load(t.Context())
+		h, err := a.repo.Load(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,11 +184,11 @@ func TestOnlyRememberedManifestsAreMissing(t *testing.T) {
 			{Object: manifest.ManifestKey(5)},
 			{Object: manifest.ManifestKey(6), Was: sum.String()},
 		}}
-		if err := a.state.SavePin(h.archiveID(), pin); err != nil {
+		if err := a.repo.State.SavePin(h.ArchiveID(), pin); err != nil {
 			t.Fatal(err)
 		}
-		missing, err := a.missingManifests(&ledgerView{head: h, valid: []snapshotEntry{{kept: manifest.Kept{Ref: pin.Newest}}}})
-		if err != nil || len(missing) != 1 || missing[6].hash != sum {
+		missing, err := a.repo.MissingManifests(&repo.LedgerView{Head: h, Valid: []repo.SnapshotEntry{{Kept: manifest.Kept{Ref: pin.Newest}}}})
+		if err != nil || len(missing) != 1 || missing[6].Hash != sum {
 			t.Errorf("%+v, %v; want manifest 6", missing, err)
 		}
 	})
@@ -200,12 +203,12 @@ func TestBackupFailsWithoutTheRecordOfAGap(t *testing.T) {
 		s := &refusing{InMemory: storetest.Memory(t)}
 		a := New(s, Options{State: &LocalState{Dir: t.TempDir(), Place: "mem://x"}})
 		backUp(t, a, src, 1)
-		h, err := a.load(t.Context())
+		h, err := a.repo.Load(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		far := manifest.Ref{Sequence: 5 * manifest.MaxAhead, SHA256: manifest.Sum([]byte("x"))}
-		if err := a.state.SavePin(h.archiveID(), localstate.Pin{Newest: far}); err != nil {
+		if err := a.repo.State.SavePin(h.ArchiveID(), localstate.Pin{Newest: far}); err != nil {
 			t.Fatal(err)
 		}
 		s.put = func(key string) error {
@@ -214,7 +217,7 @@ func TestBackupFailsWithoutTheRecordOfAGap(t *testing.T) {
 			}
 			return nil
 		}
-		o := BackupOptions{Node: "db-1", Tool: "test", Force: true}
+		o := values.BackupOptions{Node: "db-1", Tool: "test", Force: true}
 		if _, err := a.Backup(t.Context(), src, o); !errors.Is(err, errDenied) {
 			t.Errorf("%v, want the error of the record", err)
 		}
@@ -230,10 +233,10 @@ func TestDryRunReportsABlockedRecord(t *testing.T) {
 	t.Parallel()
 	s := &refusing{InMemory: storetest.Memory(t), block: errDenied}
 	r := &backupRun{
-		Archive: New(s, Options{}), o: &backupOptions{BackupOptions: BackupOptions{TestPlaces: true}}, head: &head{id: &manifest.Archive{ID: "a"}},
+		Archive: New(s, Options{}), o: &backupOptions{BackupOptions: values.BackupOptions{TestPlaces: true}}, head: &repo.Head{ID: &manifest.Archive{ID: "a"}},
 		next: 1, capture: &source.Capture{}, forkedFrom: &manifest.Ref{Sequence: 1},
 	}
-	if err := r.rehearse(t.Context(), &Plan{}, true); !errors.Is(err, errDenied) {
+	if err := r.rehearse(t.Context(), &values.Plan{}, true); !errors.Is(err, errDenied) {
 		t.Errorf("%v, want the error of the test", err)
 	}
 }
@@ -265,10 +268,10 @@ func TestTailThatCannotBeReadAgainIsNotArchived(t *testing.T) {
 	}
 	b := log.Bytes[:len(log.Bytes)-100]
 	f := &source.File{Name: "00000000.jdb", Size: int64(len(b)), State: source.Tail}
-	if _, err := newScanner(f, layout).file(t.Context(), &worn{b, len(b)}, f.Size, 0, tailBefore{}); !errors.Is(err, unix.EIO) {
+	if _, err := scan.NewScanner(f, layout).File(t.Context(), &worn{b, len(b)}, f.Size, 0, scan.TailBefore{}); !errors.Is(err, unix.EIO) {
 		t.Errorf("%v, want EIO", err)
 	}
-	if _, err := newScanner(f, layout).file(t.Context(), &worn{b, 1 << 30}, f.Size, 0, tailBefore{}); err != nil {
+	if _, err := scan.NewScanner(f, layout).File(t.Context(), &worn{b, 1 << 30}, f.Size, 0, scan.TailBefore{}); err != nil {
 		t.Errorf("a disk that can be read: %v", err)
 	}
 }

@@ -16,14 +16,11 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive/cost"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
-
-// ErrDrillFailed reports that the test restore of a snapshot failed, or that the restored files failed the user's
-// check.
-var ErrDrillFailed = errors.New("the drill failed")
 
 // DrillOptions configures Drill.
 type DrillOptions struct {
@@ -36,7 +33,7 @@ type DrillOptions struct {
 	// Database is the directory of a database on this host. On its disk a drill begins only if source.MinFree bytes
 	// stay free. Empty disables this check.
 	Database string
-	Thaw     *ThawOptions // as in RestoreOptions
+	Thaw     *values.ThawOptions // as in RestoreOptions
 }
 
 // DrillReport is the result of a drill.
@@ -56,15 +53,15 @@ type DrillReport struct {
 // that does not respond, or a full disk, is no outcome. Drill then returns another error and records nothing, and a
 // retry may succeed. The next drill in the same scratch directory removes what a killed drill left.
 func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOptions) (*DrillReport, error) {
-	defer a.hold()()
+	defer a.repo.Begin()()
 	r := &DrillReport{Snapshot: m.Sequence, Started: time.Now()}
 	if o.Scratch == "" {
 		o.Scratch = os.TempDir()
 	}
-	if err := a.checkScratch(o.Scratch); err != nil {
+	if err := a.repo.CheckScratch(o.Scratch); err != nil {
 		return r, fmt.Errorf("drill: %w", err)
 	}
-	if err := a.holds(ctx, m); err != nil {
+	if err := a.repo.Holds(ctx, m); err != nil {
 		return r, fmt.Errorf("drill: %w", err)
 	}
 	removeDeadDrills(o.Scratch)
@@ -98,21 +95,21 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 	if measured, ok := r.Restored.measure(m, cost.Drill, r.Started); ok && r.isRestored {
 		proof.RestoredFiles, proof.RestoredBytes, proof.RestoreMS = measured.Files, measured.Bytes, measured.MS
 	}
-	if _, err := a.putProof(ctx, &proof); err != nil {
+	if _, err := a.repo.Findings.PutProof(ctx, &proof); err != nil {
 		r.Unproven = err.Error()
 	}
 	if failed != nil {
-		return r, fmt.Errorf("snapshot %d: %w: %w", m.Sequence, ErrDrillFailed, failed)
+		return r, fmt.Errorf("snapshot %d: %w: %w", m.Sequence, values.ErrDrillFailed, failed)
 	}
 	return r, nil
 }
 
 func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o *DrillOptions, r *DrillReport) (err error) {
-	r.Restored, err = a.restoreAs(ctx, m, to, cost.Drill, RestoreOptions{Thaw: o.Thaw})
+	r.Restored, err = a.restoreAs(ctx, m, to, cost.Drill, values.RestoreOptions{Thaw: o.Thaw})
 	r.isRestored = err == nil
 	switch {
 	case err == nil:
-	case errors.Is(err, ErrDamaged), errors.Is(err, ErrNoIdentity):
+	case errors.Is(err, values.ErrDamaged), errors.Is(err, values.ErrNoIdentity):
 		return err
 	default:
 		return &inconclusive{err}
@@ -146,13 +143,13 @@ func checkDatabaseDisk(database, scratch string, need int64) error {
 // Drills returns the verification records of the last drill and of the last successful drill, on any host; nil if there
 // is none.
 func (a *Archive) Drills(ctx context.Context) (last, proven *manifest.Proof, err error) {
-	defer a.hold()()
-	all, err := a.proofs(ctx)
+	defer a.repo.Begin()()
+	all, err := a.repo.Findings.Proofs(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, o := range slices.Backward(all[manifest.ProofDrill]) {
-		p, err := a.readProof(ctx, o.Key, manifest.ProofDrill)
+		p, err := a.repo.Findings.ReadProof(ctx, o.Key, manifest.ProofDrill)
 		switch {
 		case err != nil:
 			return nil, nil, err

@@ -6,45 +6,36 @@ import (
 	"io"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
 
-// Pending describes the files that changed since the newest snapshot.
-type Pending struct {
-	Files  int   // the number of pending files: closed ones, and a tail that grew
-	Bytes  int64 // the bytes of the pending files; for a tail, only its new bytes
-	Closed int   // the number of closed files in Files
-	// Largest is the size of the largest section of a pending file that is stored as one object.
-	Largest int64
-	// Fingerprint identifies the pending closed files by their names, sizes and times. It is 0 if there are
-	// none.
-	Fingerprint uint64
-}
-
 // Pending compares captured files with the newest snapshot that this Archive has read or made and keeps in
 // memory. It sends no request to the store, and reads no content. Before the first Backup or Newest, all files
 // of the source are pending. It returns an error for a file name that the format does not allow.
-func (a *Archive) Pending(captured []source.File) (Pending, error) {
-	a.mu.Lock()
-	known := a.known
-	a.mu.Unlock()
+func (a *Archive) Pending(captured []source.File) (values.Pending, error) {
+	a.repo.Mu.Lock()
+	known := a.repo.Known
+	a.repo.Mu.Unlock()
 	var newest *manifest.Manifest
 	if known != nil {
-		newest = known.m
+		newest = known.Manifest
 	}
-	var plan Plan
+	var plan values.Plan
 	var err error
 	if stamps := a.stampsOfPages(known); stamps != nil {
 		plan, err = planByStamps(captured, known, stamps)
 		newest = tailsOf(known)
 	} else {
-		plan, err = MakePlan(captured, newest, nil)
+		plan, err = scan.MakePlan(captured, newest, nil)
 	}
 	if err != nil {
-		return Pending{}, err
+		return values.Pending{}, err
 	}
-	var ahead Pending
+	var ahead values.Pending
 	mark := fnv.New64a()
 	for i := range plan.Upload {
 		f := &plan.Upload[i]
@@ -72,35 +63,35 @@ func (a *Archive) Pending(captured []source.File) (Pending, error) {
 }
 
 // stampsOfPages returns the stamps of a snapshot whose entries are not all in memory; nil if they are.
-func (a *Archive) stampsOfPages(s *snapshot) *localstate.FileStamps {
-	if s == nil || s.m.IsWhole() {
+func (a *Archive) stampsOfPages(s *repo.Snapshot) *localstate.FileStamps {
+	if s == nil || s.Manifest.IsWhole() {
 		return nil
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.stamps == nil || a.stamps.Snapshot != s.ref {
-		return localstate.NewStamps(s.m.Archive, s.ref, 0) // another archive is at the address since
+	a.repo.Mu.Lock()
+	defer a.repo.Mu.Unlock()
+	if a.repo.Stamps == nil || a.repo.Stamps.Snapshot != s.Ref {
+		return localstate.NewStamps(s.Manifest.Archive, s.Ref, 0) // another archive is at the address since
 	}
-	return a.stamps
+	return a.repo.Stamps
 }
 
 // planByStamps is MakePlan with stamps in place of the entries of closed files. The plan has only files to upload.
-func planByStamps(captured []source.File, s *snapshot, stamps *localstate.FileStamps) (Plan, error) {
-	if err := checkCaptured(captured); err != nil {
-		return Plan{}, err
+func planByStamps(captured []source.File, s *repo.Snapshot, stamps *localstate.FileStamps) (values.Plan, error) {
+	if err := scan.CheckCaptured(captured); err != nil {
+		return values.Plan{}, err
 	}
-	var plan Plan
+	var plan values.Plan
 	tails := tailsOf(s)
-	p := partialBase{seen: stamps, m: s.m, rows: make([]int, len(s.m.Pages)+1)}
-	for i := range s.m.Pages {
-		p.rows[i+1] = min(p.rows[i]+s.m.Pages[i].Count, stamps.Len())
+	p := partialBase{seen: stamps, m: s.Manifest, rows: make([]int, len(s.Manifest.Pages)+1)}
+	for i := range s.Manifest.Pages {
+		p.rows[i+1] = min(p.rows[i]+s.Manifest.Pages[i].Count, stamps.Len())
 	}
 	for i := range captured {
 		f := &captured[i]
 		if row := p.find(f); row != nil && row.LooksLike(f) {
 			continue
 		}
-		if was := entry(tails.Files, f.Name); was != nil && looksSame(f, was) {
+		if was := scan.Entry(tails.Files, f.Name); was != nil && scan.LooksSame(f, was) {
 			continue
 		}
 		plan.Upload = append(plan.Upload, *f)
@@ -109,11 +100,11 @@ func planByStamps(captured []source.File, s *snapshot, stamps *localstate.FileSt
 }
 
 // tailsOf returns a manifest with those entries of a snapshot that are in memory.
-func tailsOf(s *snapshot) *manifest.Manifest {
-	m := *s.m
+func tailsOf(s *repo.Snapshot) *manifest.Manifest {
+	m := *s.Manifest
 	m.Files = nil
-	for i := range s.pages {
-		m.Files = append(m.Files, s.pages[i].Files...)
+	for i := range s.Pages {
+		m.Files = append(m.Files, s.Pages[i].Files...)
 	}
 	return &m
 }

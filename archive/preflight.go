@@ -8,6 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/nested"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/internal/thaw"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storecheck"
@@ -18,29 +22,29 @@ import (
 // no listing shows, and removes it. It returns false with a finding that failed if it could not read the archive; Probe
 // mostly reports a better reason.
 func (a *Archive) Preflight(ctx context.Context) (storecheck.Finding, bool) {
-	defer a.hold()()
+	defer a.repo.Begin()()
 	f, ok := a.preflight(ctx)
 	f.Probe = "archive"
 	return f, ok
 }
 
 func (a *Archive) preflight(ctx context.Context) (storecheck.Finding, bool) {
-	if class := store.FrozenClass(a.store); class != "" {
+	if class := store.FrozenClass(a.repo.Store); class != "" {
 		return storecheck.Finding{
-			Result: storecheck.Note, Detail: fmt.Sprintf("%v (%s): only copies can be made here", ErrFreezes, class),
+			Result: storecheck.Note, Detail: fmt.Sprintf("%v (%s): only copies can be made here", values.ErrFreezes, class),
 			Advice: "make the snapshots in another archive, and copy that one to this address",
 		}, true
 	}
-	h, err := a.load(ctx)
+	h, err := a.repo.Load(ctx)
 	switch {
 	case errors.Is(err, manifest.ErrVersion):
 		return storecheck.Fail("use another address, or the program that wrote this archive", "%v", err), true
-	case errors.Is(err, ErrDamaged):
+	case errors.Is(err, values.ErrDamaged):
 		return storecheck.Fail("verify the archive with all its data for a full report", "%v", err), true
 	case err != nil:
 		return storecheck.WentWrong(err), false
 	}
-	if err := a.judgeRemains(ctx, h); errors.Is(err, ErrLostID) {
+	if err := a.repo.JudgeRemains(ctx, h); errors.Is(err, values.ErrLostID) {
 		const advice = "verify the archive for a full report; a repair writes " + manifest.ArchiveKey + " again"
 		return storecheck.Fail(advice, "%v", err), true
 	} else if err != nil {
@@ -64,22 +68,22 @@ func (a *Archive) preflight(ctx context.Context) (storecheck.Finding, bool) {
 }
 
 // preflightOf is preflight for an archive that was read.
-func (a *Archive) preflightOf(ctx context.Context, h *head) (storecheck.Finding, bool) {
-	if err := h.checkUnknownID(); err != nil {
+func (a *Archive) preflightOf(ctx context.Context, h *repo.Head) (storecheck.Finding, bool) {
+	if err := h.CheckUnknownID(); err != nil {
 		const advice = "restore the correct " + manifest.ArchiveKey +
 			"; if no archive was begun here, delete this one or use another address"
-		return storecheck.Fail(advice, "%s: %v", strings.Join(h.warnings, "; "), err), true
+		return storecheck.Fail(advice, "%s: %v", strings.Join(h.Warnings, "; "), err), true
 	}
-	if !h.isNew() {
+	if !h.IsNew() {
 		return a.lookAround(ctx, h)
 	}
-	if err := a.state.CheckPlace(); err != nil {
+	if err := a.repo.State.CheckPlace(); err != nil {
 		return storecheck.Fail("", "%v", err), true
 	}
 	f, ok := a.lookApart(ctx)
-	if f.Result == storecheck.Good && len(h.warnings) > 0 {
-		f.Result, f.Detail = storecheck.Note, strings.Join(h.warnings, "; ")
-		if h.isFresh() {
+	if f.Result == storecheck.Good && len(h.Warnings) > 0 {
+		f.Result, f.Detail = storecheck.Note, strings.Join(h.Warnings, "; ")
+		if h.IsFresh() {
 			f.Detail += "; there are none, so a backup begins an archive beside it"
 			f.Advice = "is this the right address? If it is, delete this " + manifest.ArchiveKey
 		}
@@ -89,13 +93,13 @@ func (a *Archive) preflightOf(ctx context.Context, h *head) (storecheck.Finding,
 
 // checkPlaces adds to a finding where objects cannot be created. Each backup needs the place of its manifest; whether it
 // needs the others depends on what it stores.
-func (a *Archive) checkPlaces(ctx context.Context, h *head, f storecheck.Finding) storecheck.Finding {
-	if err := a.testCreation(ctx, slices.Values(h.nextKeys(h.nextSequence()))); err != nil {
+func (a *Archive) checkPlaces(ctx context.Context, h *repo.Head, f storecheck.Finding) storecheck.Finding {
+	if err := a.testCreation(ctx, slices.Values(nextKeys(h, h.NextSequence()))); err != nil {
 		return storecheck.WentWrong(err)
 	}
 	for _, key := range []string{
-		manifest.DataPrefix + firstBelow, manifest.BundlesPrefix + firstBelow, manifest.PagesPrefix + firstBelow,
-		manifest.LedgerKey(h.ledger.Number + 1), manifest.ProofsPrefix + firstBelow,
+		manifest.DataPrefix + repo.FirstBelow, manifest.BundlesPrefix + repo.FirstBelow, manifest.PagesPrefix + repo.FirstBelow,
+		manifest.LedgerKey(h.Ledger.Number + 1), manifest.ProofsPrefix + repo.FirstBelow,
 	} {
 		err := a.testCreation(ctx, slices.Values([]string{key}))
 		if err == nil || errors.Is(err, store.ErrBlocked) { // checkWay reports what blocks a key
@@ -112,8 +116,8 @@ func (a *Archive) checkPlaces(ctx context.Context, h *head, f storecheck.Finding
 
 // checkWay reports what is in the way of the archive's next objects; a failure if that stops backups. The result is
 // empty if nothing is in the way.
-func (a *Archive) checkWay(ctx context.Context, h *head) (f storecheck.Finding, err error) {
-	all, err := a.blocks(ctx, h)
+func (a *Archive) checkWay(ctx context.Context, h *repo.Head) (f storecheck.Finding, err error) {
+	all, err := a.repo.Blocks(ctx, h)
 	for _, blocked := range all {
 		if f.Detail == "" {
 			f.Result = storecheck.Note
@@ -121,7 +125,7 @@ func (a *Archive) checkWay(ctx context.Context, h *head) (f storecheck.Finding, 
 			f.Detail += "; "
 		}
 		f.Detail += blocked.Error()
-		if blocked.stops {
+		if blocked.Stops {
 			f.Result = storecheck.Failed
 		}
 	}
@@ -130,9 +134,9 @@ func (a *Archive) checkWay(ctx context.Context, h *head) (f storecheck.Finding, 
 
 // lookApart checks whether a new archive may begin here.
 func (a *Archive) lookApart(ctx context.Context) (storecheck.Finding, bool) {
-	warning, err := a.checkApart(ctx)
+	warning, err := nested.CheckApart(ctx, a.repo.Objects)
 	switch {
-	case errors.Is(err, ErrNested):
+	case errors.Is(err, values.ErrNested):
 		const advice = "give each archive a prefix that neither begins with another archive's prefix " +
 			"nor is the beginning of one"
 		return storecheck.Fail(advice, "%v", err), true
@@ -145,30 +149,30 @@ func (a *Archive) lookApart(ctx context.Context) (storecheck.Finding, bool) {
 }
 
 // lookAround checks whether the archive lies within another one, or around one.
-func (a *Archive) lookAround(ctx context.Context, h *head) (storecheck.Finding, bool) {
+func (a *Archive) lookAround(ctx context.Context, h *repo.Head) (storecheck.Finding, bool) {
 	const apart = "copy one of them to an address apart, and delete it here; " +
 		"until then the outer archive's prune deletes nothing below the inner archive's prefix"
 	f := storecheck.Pass("a backup continues this archive")
-	if len(h.warnings) > 0 {
+	if len(h.Warnings) > 0 {
 		const advice = "verify the archive for a full report"
-		f = storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(h.warnings, "; "), Advice: advice}
+		f = storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(h.Warnings, "; "), Advice: advice}
 	}
-	frozen, err := a.frozenWarning(ctx)
+	frozen, err := thaw.FrozenWarning(ctx, a.repo.Objects)
 	if err != nil {
 		return storecheck.WentWrong(err), true
 	}
 	if frozen != "" {
 		const advice = "remove the rule of the bucket that moves objects to that class"
-		f = storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(append(h.warnings, frozen), "; "), Advice: advice}
+		f = storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(append(h.Warnings, frozen), "; "), Advice: advice}
 	}
-	around, err := a.enclosing(ctx)
-	var within []Nested
+	around, err := nested.Enclosing(ctx, a.repo.Objects)
+	var within []values.Nested
 	if err == nil {
-		within, err = a.nestedNear(ctx)
+		within, err = nested.NestedNear(ctx, a.repo.Objects)
 	}
 	switch {
 	case errors.Is(err, store.ErrBlocked), errors.Is(err, fs.ErrPermission): // a backup does not read what is there
-		return storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(append(h.warnings, err.Error()), "; ")}, true
+		return storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(append(h.Warnings, err.Error()), "; ")}, true
 	case err != nil:
 		return storecheck.WentWrong(err), true
 	}
@@ -182,5 +186,5 @@ func (a *Archive) lookAround(ctx context.Context, h *head) (storecheck.Finding, 
 	if len(details) == 0 {
 		return f, true
 	}
-	return storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(append(details, h.warnings...), "; "), Advice: apart}, true
+	return storecheck.Finding{Result: storecheck.Note, Detail: strings.Join(append(details, h.Warnings...), "; "), Advice: apart}, true
 }

@@ -8,77 +8,14 @@ import (
 	"slices"
 
 	"github.com/strongroom-dev/strongroom/archive/cost"
+	"github.com/strongroom-dev/strongroom/archive/internal/nested"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
 	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
-
-// PruneOptions are the options of Prune.
-type PruneOptions struct {
-	// Retention decides which snapshots are kept. Nil keeps all snapshots, and deletes only the objects that
-	// no snapshot needs.
-	Retention *retention.Policy
-	// Forget lists snapshots with unreadable manifests that are dropped anyway. While one of them is kept,
-	// nothing can be deleted.
-	Forget []int64
-	// DryRun plans everything and changes nothing.
-	DryRun bool
-
-	// Limit bounds how many of the snapshots kept by the last prune are removed. Above it, Prune removes
-	// nothing and returns a Refusal, which wraps ErrPruneLimit. If no prune has written a ledger record yet,
-	// all snapshots count. A dry run puts the Refusal into its report instead. The zero value disables the
-	// limit.
-	Limit retention.Limit
-	// FirstRecord makes Prune write a ledger record even if it removes nothing, unless an earlier prune has
-	// written one. The limit of later prunes counts from this record.
-	FirstRecord bool
-
-	Acceptance // what an operator accepted that a limited prune would refuse
-	// Waiting are refusals that an operator may still confirm. While one of them is valid, a refusal repeats
-	// it, regardless of how many snapshots were made since.
-	Waiting []Confirmation
-
-	// Object is called with each object that is deleted, or would be deleted in a dry run; nil disables it.
-	// Calls are sequential.
-	Object func(Pruned)
-}
-
-// Pruned is an object that a prune deletes, with the reason.
-type Pruned struct {
-	Key  string `json:"key"`
-	Size int64  `json:"size"` // as stored, in bytes
-	Why  string `json:"why"`
-}
-
-// PruneReport is what a prune did, or what a dry run would do.
-type PruneReport struct {
-	Verdicts []retention.Verdict `json:"-"`        // on each snapshot, ascending; without retention they keep all
-	Record   int64               `json:"record"`   // the ledger record in force; 0 if a dry run would write one
-	Newest   int64               `json:"newest"`   // the newest snapshot; objects with greater numbers are not deleted
-	Removed  []int64             `json:"removed"`  // snapshots that this prune dropped, ascending
-	Deleted  PruneCounts         `json:"deleted"`  // objects deleted, or to be deleted in a dry run
-	Classes  []cost.Stored       `json:"classes"`  // what Deleted counts, by storage class
-	Failed   PruneCounts         `json:"failed"`   // objects not deleted, such as locked ones; a later prune retries
-	Failures []string            `json:"failures"` // the store's first errors for these objects
-	Missing  int                 `json:"missing"`  // missing objects of kept snapshots; similar names are not deleted
-	Foreign  int                 `json:"foreign"`  // objects in data/, bundles/ and pages/ with other keys; not deleted
-	Nested   []Nested            `json:"nested"`   // archives within this one, by prefix; nothing in them is deleted
-	Within   string              `json:"within"`   // the address of an archive around this one; empty if none is known
-
-	Refused *Refusal `json:"-"` // in a dry run, what the limit would refuse; nil if nothing
-}
-
-// PruneCounts counts objects by kind.
-type PruneCounts struct {
-	Manifests int   `json:"manifests"`
-	Objects   int   `json:"objects"` // data objects, bundles and pages
-	Records   int   `json:"records"` // of the ledger
-	Proofs    int   `json:"proofs"`
-	Bytes     int64 `json:"bytes"` // of all of them, as stored
-}
-
-// All is the number of objects of all kinds.
-func (c PruneCounts) All() int { return c.Manifests + c.Objects + c.Records + c.Proofs }
 
 // Prune removes the snapshots that the retention does not keep, and every object that no kept snapshot needs.
 // It has three steps:
@@ -105,14 +42,14 @@ func (c PruneCounts) All() int { return c.Manifests + c.Objects + c.Records + c.
 // Objects that cannot be deleted, because of a lock or a lack of permission, are in the report, and the prune
 // continues. Other errors: ErrNoArchive, ErrNoSnapshot, ErrLostRace, and a Refusal. With an error, the report
 // covers what was done so far.
-func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, error) {
-	defer a.hold()()
+func (a *Archive) Prune(ctx context.Context, o values.PruneOptions) (*values.PruneReport, error) {
+	defer a.repo.Begin()()
 	ctx = store.InOrder(ctx)
 	p := &pruneRun{
-		Archive: a.withoutCache(), o: &o, report: &PruneReport{
+		Archive: a.withoutCache(), o: &o, report: &values.PruneReport{
 			Removed: []int64{}, Failures: []string{}, Classes: []cost.Stored{},
 		},
-		nested: nested{roots{}, map[string]int64{}},
+		nested: nestedFound{nested.Roots{}, map[string]int64{}},
 	}
 	defer func() { p.report.Nested = p.nested.list() }()
 	for attempt := 1; ; attempt++ {
@@ -120,12 +57,12 @@ func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, erro
 		switch {
 		case err == nil:
 			return p.report, nil
-		case !errors.Is(err, errGone):
+		case !errors.Is(err, objects.ErrGone):
 			return p.report, err
-		case attempt == raceAttempts:
-			return p.report, fmt.Errorf("gave up after %d attempts: %w: %w", attempt, ErrLostRace, err)
+		case attempt == objects.RaceAttempts:
+			return p.report, fmt.Errorf("gave up after %d attempts: %w: %w", attempt, values.ErrLostRace, err)
 		}
-		if err := pause(ctx, min(attempt, 4)); err != nil {
+		if err := objects.Pause(ctx, min(attempt, 4)); err != nil {
 			return p.report, err
 		}
 	}
@@ -134,20 +71,20 @@ func (a *Archive) Prune(ctx context.Context, o PruneOptions) (*PruneReport, erro
 // pruneRun is one call of Prune.
 type pruneRun struct {
 	*Archive
-	o         *PruneOptions
-	report    *PruneReport
+	o         *values.PruneOptions
+	report    *values.PruneReport
 	planned   []int64          // the snapshots that this attempt drops
 	record    *manifest.Record // the record in force, which lists the kept snapshots
 	marks     *markSet         // the objects that the kept snapshots name
 	protected map[string]bool  // the bitFlipGroups of the objects that they name and that are missing
-	nested    nested           // the archives that lie within this one
+	nested    nestedFound      // the archives that lie within this one
 	isLocked  bool             // another process kept a delete waiting for too long; no other is tried
 }
 
 func (p *pruneRun) once(ctx context.Context) error {
 	var err error
-	how := recordOptions{all: true, dryRun: p.o.DryRun}
-	p.record, err = p.appendRecord(ctx, how, func(s *ledgerView) (*recordPlan, error) { return p.plan(ctx, s) })
+	how := repo.RecordOptions{All: true, DryRun: p.o.DryRun}
+	p.record, err = p.repo.AppendRecord(ctx, how, func(s *repo.LedgerView) (*repo.RecordPlan, error) { return p.plan(ctx, s) })
 	if err != nil {
 		return err
 	}
@@ -167,7 +104,7 @@ func (p *pruneRun) once(ctx context.Context) error {
 const whyPrune = "prune"
 
 // plan decides which snapshots are kept.
-func (p *pruneRun) plan(ctx context.Context, s *ledgerView) (*recordPlan, error) {
+func (p *pruneRun) plan(ctx context.Context, s *repo.LedgerView) (*repo.RecordPlan, error) {
 	if err := p.checkForget(s); err != nil {
 		return nil, err
 	}
@@ -175,25 +112,25 @@ func (p *pruneRun) plan(ctx context.Context, s *ledgerView) (*recordPlan, error)
 	if err != nil {
 		return nil, err
 	}
-	what := &recordPlan{why: whyPrune}
+	what := &repo.RecordPlan{Why: whyPrune}
 	if _, limited := p.o.Limit.Of(0); limited || p.o.FirstRecord {
-		last, err := p.lastPruned(ctx, s.head)
+		last, err := p.lastPruned(ctx, s.Head)
 		if err != nil {
 			return nil, err
 		}
-		what.renew = last == nil && p.o.FirstRecord
+		what.Renew = last == nil && p.o.FirstRecord
 		if limited {
 			p.report.Verdicts = d.verdicts
-			if d, what.accepted, err = p.checkLimit(s, d, last); err != nil {
+			if d, what.Accepted, err = p.checkLimit(s, d, last); err != nil {
 				return nil, err
 			}
 		}
 	}
-	what.kept = d.kept
+	what.Kept = d.kept
 	p.report.Verdicts, p.planned = d.verdicts, d.removed
 	p.report.Record = 0
-	if s.recordMatches(what) {
-		p.report.Record = s.record.Number
+	if s.RecordMatches(what) {
+		p.report.Record = s.Record.Number
 	}
 	return what, nil
 }
@@ -206,18 +143,18 @@ type decision struct {
 	removed  []int64
 }
 
-func (p *pruneRun) decide(s *ledgerView) (*decision, error) {
-	d := &decision{judged: s.judge()}
+func (p *pruneRun) decide(s *repo.LedgerView) (*decision, error) {
+	d := &decision{judged: judge(s)}
 	if err := p.apply(d); err != nil {
 		return nil, err
 	}
-	for i := range s.valid {
-		k, v := s.valid[i].kept, &d.verdicts[i]
+	for i := range s.Valid {
+		k, v := s.Valid[i].Kept, &d.verdicts[i]
 		switch {
 		case slices.Contains(p.o.Forget, k.Sequence):
 			d.removed = append(d.removed, k.Sequence)
 			v.Keep, v.Why = false, nil
-		case v.Keep || k.Sequence == s.newestValid():
+		case v.Keep || k.Sequence == s.NewestValid():
 			d.kept = append(d.kept, k)
 		default:
 			d.removed = append(d.removed, k.Sequence)
@@ -240,21 +177,21 @@ func (p *pruneRun) apply(d *decision) (err error) {
 }
 
 // judge describes each snapshot as input for the retention.
-func (s *ledgerView) judge() []retention.Snapshot {
-	isHollow := s.hollow()
+func judge(s *repo.LedgerView) []retention.Snapshot {
+	isHollow := hollow(s)
 	tails := false
-	for i := range s.valid {
-		tails = tails || s.valid[i].hasTail && isHollow[i] == ""
+	for i := range s.Valid {
+		tails = tails || s.Valid[i].HasTail && isHollow[i] == ""
 	}
-	all := make([]retention.Snapshot, len(s.valid))
-	for i := range s.valid {
-		m := &s.valid[i]
-		all[i] = retention.Snapshot{Sequence: m.kept.Sequence, Held: m.kept.Held, Unreadable: m.err != nil}
-		if m.err == nil {
-			listed := Snapshot{Summary: *m.m, Modified: m.object.Modified}
-			all[i].Created = listed.effective()
-			all[i].Damaged = m.m.Counts.Damaged > 0
-			all[i].Incomplete = tails && !m.hasTail
+	all := make([]retention.Snapshot, len(s.Valid))
+	for i := range s.Valid {
+		m := &s.Valid[i]
+		all[i] = retention.Snapshot{Sequence: m.Kept.Sequence, Held: m.Kept.Held, Unreadable: m.Err != nil}
+		if m.Err == nil {
+			listed := values.Snapshot{Summary: *m.Summary, Modified: m.Object.Modified}
+			all[i].Created = repo.Effective(&listed)
+			all[i].Damaged = m.Summary.Counts.Damaged > 0
+			all[i].Incomplete = tails && !m.HasTail
 			all[i].Hollow = isHollow[i]
 		}
 	}
@@ -262,18 +199,18 @@ func (s *ledgerView) judge() []retention.Snapshot {
 }
 
 // checkForget returns an error if a snapshot in Forget must not be dropped, or needs no force to be dropped.
-func (p *pruneRun) checkForget(s *ledgerView) error {
+func (p *pruneRun) checkForget(s *repo.LedgerView) error {
 	for _, n := range p.o.Forget {
-		m := s.find(n)
+		m := s.Find(n)
 		switch {
 		case m == nil && slices.Contains(p.report.Removed, n): // an earlier attempt dropped it
 		case m == nil:
-			return fmt.Errorf("forgetting %d: %w", n, ErrNoSnapshot)
-		case n == s.newestValid():
+			return fmt.Errorf("forgetting %d: %w", n, values.ErrNoSnapshot)
+		case n == s.NewestValid():
 			return fmt.Errorf("snapshot %d is the newest, which is always kept; make a backup first, then forget it", n)
-		case m.kept.Held != "":
-			return fmt.Errorf("snapshot %d is held (%s); release it first", n, m.kept.Held)
-		case m.err == nil:
+		case m.Kept.Held != "":
+			return fmt.Errorf("snapshot %d is held (%s); release it first", n, m.Kept.Held)
+		case m.Err == nil:
 			return fmt.Errorf("snapshot %d is readable, so it cannot be forgotten; the retention decides about it", n)
 		}
 	}
@@ -281,7 +218,7 @@ func (p *pruneRun) checkForget(s *ledgerView) error {
 }
 
 // mark collects the keys that the kept manifests name. If a kept manifest is unreadable, nothing may be
-// deleted. If a later record has dropped that manifest, the error is errGone, and the prune plans again.
+// deleted. If a later record has dropped that manifest, the error is ErrGone, and the prune plans again.
 func (p *pruneRun) mark(ctx context.Context) error {
 	p.marks = newMarkSet()
 	return p.blocked(ctx, p.readNames(ctx, p.record.Kept))
@@ -289,18 +226,18 @@ func (p *pruneRun) mark(ctx context.Context) error {
 
 // blocked returns the error to report for a failure to read the kept manifests.
 func (p *pruneRun) blocked(ctx context.Context, err error) error {
-	if err == nil || !errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
+	if err == nil || !errors.Is(err, values.ErrDamaged) && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	now, ledgerErr := p.rereadLedger(ctx)
+	now, ledgerErr := p.repo.RereadLedger(ctx)
 	switch {
 	case ledgerErr != nil:
 		return ledgerErr
-	case now.ledger.Number > p.record.Number:
-		return fmt.Errorf("%w: %w", errGone, err)
+	case now.Ledger.Number > p.record.Number:
+		return fmt.Errorf("%w: %w", objects.ErrGone, err)
 	}
-	if !errors.Is(err, ErrDamaged) {
-		err = fmt.Errorf("%w (%w)", err, ErrDamaged)
+	if !errors.Is(err, values.ErrDamaged) {
+		err = fmt.Errorf("%w (%w)", err, values.ErrDamaged)
 	}
 	return fmt.Errorf("no object was deleted, since a kept snapshot is unreadable; "+
 		"repair it or forget snapshots that cannot be repaired: %w", err)

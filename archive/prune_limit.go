@@ -10,36 +10,38 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
 	"github.com/strongroom-dev/strongroom/archive/retention"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
 // lastPruned returns the record that the last prune left in force; nil if there was no prune. Holds and copies
 // also write records; these keep everything, without a retention.
-func (a *Archive) lastPruned(ctx context.Context, h *head) (*manifest.Record, error) {
-	r := h.record
+func (a *Archive) lastPruned(ctx context.Context, h *repo.Head) (*manifest.Record, error) {
+	r := h.Record
 	for r != nil && !strings.HasPrefix(r.Why, whyPrune) {
 		if r.Parent == nil {
 			return nil, nil
 		}
-		var before head
-		err := a.readRecord(ctx, &before, r.Parent.Number)
+		var before repo.Head
+		err := a.repo.ReadRecord(ctx, &before, r.Parent.Number)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return r, nil // only a prune deletes records, and that prune left this one in force
-		case errors.Is(err, ErrDamaged) || err == nil && before.ledger != *r.Parent:
+		case errors.Is(err, values.ErrDamaged) || err == nil && before.Ledger != *r.Parent:
 			return nil, nil
 		case err != nil:
 			return nil, err
 		}
-		r = before.record
+		r = before.Record
 	}
 	return r, nil
 }
 
 // checkLimit returns the decision that a limited prune executes, with the guards that an operator accepted for
 // it. The decision is the given one, or one that an operator confirmed.
-func (p *pruneRun) checkLimit(s *ledgerView, d *decision, last *manifest.Record) (*decision, []manifest.Guard, error) {
+func (p *pruneRun) checkLimit(s *repo.LedgerView, d *decision, last *manifest.Record) (*decision, []manifest.Guard, error) {
 	p.report.Refused = nil
 	lost, err := p.lost(d, last)
 	if err != nil {
@@ -64,7 +66,7 @@ func (p *pruneRun) checkLimit(s *ledgerView, d *decision, last *manifest.Record)
 	if was != nil {
 		// The later snapshots count as created after this prune listed the manifests: they are kept, and
 		// the record does not list them.
-		s.valid = then.valid
+		s.Valid = then.Valid
 		return was, accepted, nil
 	}
 	refusal, err := p.refusal(s, d, lost, last, most)
@@ -80,7 +82,7 @@ func (p *pruneRun) checkLimit(s *ledgerView, d *decision, last *manifest.Record)
 
 // refusal returns the Refusal of a decision. If an earlier refused decision is still valid, it returns that
 // one again: an operator may be about to confirm it, while new snapshots are made.
-func (p *pruneRun) refusal(s *ledgerView, d *decision, lost []int64, last *manifest.Record, most int) (*Refusal, error) {
+func (p *pruneRun) refusal(s *repo.LedgerView, d *decision, lost []int64, last *manifest.Record, most int) (*values.Refusal, error) {
 	then, was, err := p.readLastPlan(s, p.o.Waiting)
 	if err != nil {
 		return nil, err
@@ -94,14 +96,16 @@ func (p *pruneRun) refusal(s *ledgerView, d *decision, lost []int64, last *manif
 			s, d, lost = then, was, wasLost
 		}
 	}
-	return &Refusal{Confirmation{manifest.GuardPrune, s.planOf(d)}, tooMany(d, lost, last, most)}, nil
+	return &values.Refusal{
+		Confirmation: values.Confirmation{Guard: manifest.GuardPrune, Plan: planOf(s, d)}, Err: tooMany(d, lost, last, most),
+	}, nil
 }
 
 // readLastPlan returns the first of some decisions that is still valid, with the ledger view that it was made
 // from, which lacks the snapshots made since. It returns nil if none is valid.
-func (p *pruneRun) readLastPlan(s *ledgerView, plans []Confirmation) (*ledgerView, *decision, error) {
+func (p *pruneRun) readLastPlan(s *repo.LedgerView, plans []values.Confirmation) (*repo.LedgerView, *decision, error) {
 	for _, c := range plans {
-		then := s.asOf(c.Plan)
+		then := asOf(s, c.Plan)
 		if c.Guard != manifest.GuardPrune || then == nil {
 			continue
 		}
@@ -109,7 +113,7 @@ func (p *pruneRun) readLastPlan(s *ledgerView, plans []Confirmation) (*ledgerVie
 		if err != nil {
 			return nil, nil, err
 		}
-		if then.planOf(was) == c.Plan {
+		if planOf(then, was) == c.Plan {
 			return then, was, nil
 		}
 	}
@@ -143,29 +147,29 @@ func (p *pruneRun) lost(d *decision, last *manifest.Record) ([]int64, error) {
 
 // planOf returns the name of a decision. It contains the number of the ledger record that the decision was
 // planned from, the newest snapshot at that time, and a hash of the snapshots to remove.
-func (s *ledgerView) planOf(d *decision) string {
-	text := fmt.Appendf(nil, "%s %s", s.archiveID(), s.ledger.SHA256)
+func planOf(s *repo.LedgerView, d *decision) string {
+	text := fmt.Appendf(nil, "%s %s", s.ArchiveID(), s.Ledger.SHA256)
 	for _, n := range d.removed {
 		text = strconv.AppendInt(append(text, ' '), n, 10)
 	}
-	return fmt.Sprintf("%d-%d-%s", s.ledger.Number, s.newestValid(), manifest.Sum(text).String()[:16])
+	return fmt.Sprintf("%d-%d-%s", s.Ledger.Number, s.NewestValid(), manifest.Sum(text).String()[:16])
 }
 
 // asOf returns the ledger view without the snapshots that are newer than a plan's newest. It returns nil if the
 // ledger has changed since the plan.
-func (s *ledgerView) asOf(plan string) *ledgerView {
+func asOf(s *repo.LedgerView, plan string) *repo.LedgerView {
 	ledger, rest, _ := strings.Cut(plan, "-")
 	newest, _, _ := strings.Cut(rest, "-")
 	n, err := strconv.ParseInt(newest, 10, 64)
-	if err != nil || ledger != strconv.FormatInt(s.ledger.Number, 10) || s.record != nil && n < s.record.Newest {
+	if err != nil || ledger != strconv.FormatInt(s.Ledger.Number, 10) || s.Record != nil && n < s.Record.Newest {
 		return nil
 	}
-	i, found := slices.BinarySearchFunc(s.valid, n, func(m snapshotEntry, n int64) int { return cmp.Compare(m.kept.Sequence, n) })
+	i, found := slices.BinarySearchFunc(s.Valid, n, func(m repo.SnapshotEntry, n int64) int { return cmp.Compare(m.Kept.Sequence, n) })
 	if !found {
 		return nil
 	}
 	then := *s
-	then.valid = s.valid[:i+1]
+	then.Valid = s.Valid[:i+1]
 	return &then
 }
 
@@ -178,7 +182,7 @@ func tooMany(d *decision, lost []int64, last *manifest.Record, most int) error {
 	}
 	return fmt.Errorf("%w: it would remove %s (%d to %d), and may remove at most %d without a confirmation; "+
 		"it would keep %d (%s); nothing was removed",
-		ErrPruneLimit, of, lost[0], lost[len(lost)-1], most, len(d.kept), staying(d.verdicts))
+		values.ErrPruneLimit, of, lost[0], lost[len(lost)-1], most, len(d.kept), staying(d.verdicts))
 }
 
 // staying lists how many snapshots each rule keeps.

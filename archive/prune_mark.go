@@ -9,12 +9,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
 // markSet is the set of the objects that kept snapshots name. It stores a 64-bit hash of each key, so that a
 // million keys need little memory. If two keys have the same hash, an object that could be deleted is kept. Keys that
-// differ in letter case only have the same hash (foldCase).
+// differ in letter case only have the same hash (FoldCase).
 type markSet struct {
 	seed maphash.Seed
 
@@ -39,7 +41,7 @@ func (n *markSet) add(key string) {
 	}
 }
 
-func (n *markSet) hash(key string) uint64 { return maphash.String(n.seed, foldCase(key)) }
+func (n *markSet) hash(key string) uint64 { return maphash.String(n.seed, objects.FoldCase(key)) }
 
 // findListed records that an object is in the store, and reports whether a snapshot names it.
 func (n *markSet) findListed(key string) bool {
@@ -98,7 +100,7 @@ var errNewer = errors.New("a newer strongroom has written it; prune with the new
 // readNames reads the manifests that a record keeps, and compares the hash of each with the record.
 func (p *pruneRun) readNames(ctx context.Context, kept []manifest.Kept) error {
 	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(p.transfers)
+	g.SetLimit(p.repo.Transfers)
 	for _, k := range kept {
 		if running.Err() != nil {
 			break
@@ -112,13 +114,13 @@ func (p *pruneRun) readNames(ctx context.Context, kept []manifest.Kept) error {
 }
 
 func (p *pruneRun) readNamesOf(ctx context.Context, k manifest.Kept) error {
-	m, sum, err := p.readManifest(ctx, k.Sequence)
+	m, sum, err := p.repo.ReadManifest(ctx, k.Sequence)
 	switch {
 	case err != nil:
 		return fmt.Errorf("snapshot %d: %w", k.Sequence, err)
 	case sum != k.SHA256:
 		return fmt.Errorf("snapshot %d: its manifest hashes to %s, and the ledger names it as %s: %w",
-			k.Sequence, sum, k.SHA256, ErrDamaged)
+			k.Sequence, sum, k.SHA256, values.ErrDamaged)
 	case m.Unknown:
 		return fmt.Errorf("snapshot %d: its manifest has an unknown field: %w", k.Sequence, errNewer)
 	}
@@ -130,7 +132,7 @@ func (p *pruneRun) readNamesOf(ctx context.Context, k manifest.Kept) error {
 		if !p.marks.page(ref) {
 			continue
 		}
-		files, err := p.readPage(ctx, ref, m.Sequence)
+		files, err := p.repo.ReadPage(ctx, ref, m.Sequence)
 		if err == nil {
 			err = p.marks.files(files)
 		}

@@ -7,33 +7,35 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/nested"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// nested are the archives within the archive that is pruned. Listings find them at any of their objects, and
+// nestedFound are the archives within the archive that is pruned. Listings find them at any of their objects, and
 // several listings may find the same archive.
-type nested struct {
-	roots   roots
+type nestedFound struct {
+	roots   nested.Roots
 	objects map[string]int64 // the number of objects below each prefix, from the listing with the most
 }
 
 // note adds the archives that a listing found.
-func (n *nested) note(found []Nested) {
+func (n *nestedFound) note(found []values.Nested) {
 	for _, one := range found {
-		n.roots.add(one.Prefix)
+		n.roots.Add(one.Prefix)
 		n.objects[one.Prefix] = max(n.objects[one.Prefix], one.Objects)
 	}
 }
 
 // list returns the outermost nested archives, by prefix.
-func (n *nested) list() []Nested {
-	all := []Nested{}
+func (n *nestedFound) list() []values.Nested {
+	all := []values.Nested{}
 	for prefix, objects := range n.objects {
-		all = append(all, Nested{prefix, objects})
+		all = append(all, values.Nested{Prefix: prefix, Objects: objects})
 	}
-	slices.SortFunc(all, func(a, b Nested) int { return cmp.Compare(a.Prefix, b.Prefix) })
+	slices.SortFunc(all, func(a, b values.Nested) int { return cmp.Compare(a.Prefix, b.Prefix) })
 	last := ""
-	return slices.DeleteFunc(all, func(one Nested) bool {
+	return slices.DeleteFunc(all, func(one values.Nested) bool {
 		if last != "" && strings.HasPrefix(one.Prefix, last) {
 			return true
 		}
@@ -52,19 +54,19 @@ var listedAnyway = []string{
 // around its prefix. The prune deletes nothing there. But nested archives are a danger, so they are reported
 // to the operator, who has to separate them.
 func (p *pruneRun) findNested(ctx context.Context) error {
-	within, err := p.enclosing(ctx)
+	within, err := nested.Enclosing(ctx, p.repo.Objects)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil: // the prune deletes nothing there
-		p.log.Warn("could not check whether this archive lies within another one", "error", err)
+		p.repo.Log.Warn("could not check whether this archive lies within another one", "error", err)
 	}
 	p.report.Within = within
-	dirs, err := p.topDirs(ctx, listedAnyway)
+	dirs, err := nested.TopDirs(ctx, p.repo.Objects, listedAnyway)
 	if err != nil {
 		return err
 	}
-	found, _, err := p.searchNested(ctx, dirs, false)
+	found, _, err := nested.SearchNested(ctx, p.repo.Objects, dirs, false)
 	p.nested.note(found)
 	return err
 }
@@ -75,29 +77,29 @@ func (p *pruneRun) findNested(ctx context.Context) error {
 func (p *pruneRun) isOwn(ctx context.Context, batch []deletion) ([]deletion, error) {
 	possible := map[string]bool{}
 	for i := range batch {
-		for _, home := range homes(batch[i].Key) {
-			if !p.nested.roots.has(home) {
+		for _, home := range nested.Homes(batch[i].Key) {
+			if !p.nested.roots.Has(home) {
 				possible[home] = true
 			}
 		}
 	}
-	found, err := p.filterHomes(ctx, slices.Sorted(maps.Keys(possible)), isNested)
+	found, err := nested.FilterHomes(ctx, p.repo.Objects, slices.Sorted(maps.Keys(possible)), nested.IsNested)
 	if err != nil {
 		return nil, err
 	}
 	for _, home := range found {
-		p.nested.roots.add(home)
+		p.nested.roots.Add(home)
 	}
 	left := map[string]int64{}
 	batch = slices.DeleteFunc(batch, func(o deletion) bool {
-		root, nested := p.nested.roots.outermost(o.Key)
+		root, nested := p.nested.roots.Outermost(o.Key)
 		if nested {
 			left[root]++
 		}
 		return nested
 	})
 	for root, n := range left { // the object that proves it may be in no listing
-		p.nested.note([]Nested{{root, n}})
+		p.nested.note([]values.Nested{{Prefix: root, Objects: n}})
 	}
 	return batch, nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -20,7 +21,7 @@ const (
 func (p *pruneRun) cleanProofs(ctx context.Context) error {
 	stay := map[string]bool{}
 	kinds := []string{manifest.ProofVerify, manifest.ProofRead, manifest.ProofDrill}
-	all, err := p.proofs(ctx)
+	all, err := p.repo.Findings.Proofs(ctx)
 	if err != nil {
 		return err
 	}
@@ -33,7 +34,7 @@ func (p *pruneRun) cleanProofs(ctx context.Context) error {
 	if err := p.keepNaming(ctx, all[manifest.ProofVerify], before, stay); err != nil {
 		return err
 	}
-	return p.applyRule(ctx, &sweepRule{manifest.ProofsPrefix, func(c *PruneCounts) *int { return &c.Proofs }, func(o store.Object) (string, bool) {
+	return p.applyRule(ctx, &sweepRule{manifest.ProofsPrefix, func(c *values.PruneCounts) *int { return &c.Proofs }, func(o store.Object) (string, bool) {
 		at, kind, ok := manifest.ParseProofKey(o.Key)
 		return "a verification record over a year old, with later ones of its kind",
 			ok && slices.Contains(kinds, kind) && at.Before(before) && !stay[o.Key]
@@ -49,21 +50,21 @@ func (p *pruneRun) keepNaming(ctx context.Context, records []store.Object, befor
 	}) {
 		return nil
 	}
-	l, err := p.damageLogOf(ctx, p.record.Archive, records)
+	l, err := p.repo.Findings.DamageLogOf(ctx, p.record.Archive, records)
 	if err != nil {
 		return err
 	}
 	inFull := map[[manifest.KeyPrefixLen]byte]bool{}
-	for key := range l.keys {
+	for key := range l.Keys {
 		mark := manifest.KeyPrefixOf(key)
 		inFull[mark] = true
 		if p.marks.has(key) {
-			stay[l.named[mark].record] = true
+			stay[l.Named[mark].Record] = true
 		}
 	}
-	for mark, n := range l.named {
+	for mark, n := range l.Named {
 		if !inFull[mark] { // its key is unknown
-			stay[n.record] = true
+			stay[n.Record] = true
 		}
 	}
 	return nil

@@ -3,6 +3,8 @@ package archive
 import (
 	"context"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/nested"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -13,21 +15,21 @@ func (p *pruneRun) scan(ctx context.Context) (withSome []string, err error) {
 	p.protected, p.report.Foreign = nil, 0
 	all := []string{manifest.DataPrefix, manifest.BundlesPrefix, manifest.PagesPrefix}
 	for _, prefix := range all {
-		some, listing := false, nesting{roots: p.nested.roots}
-		for o, err := range p.store.List(ctx, prefix, "", "") {
+		some, listing := false, nested.Nesting{Roots: p.nested.roots}
+		for o, err := range p.repo.Store.List(ctx, prefix, "", "") {
 			if err != nil {
 				return nil, err
 			}
-			t := tally{objects: 1}
+			t := nested.Tally{Objects: 1}
 			if _, ok := manifest.ParseObjectKey(o.Key); !ok {
-				t.other++
+				t.Other++
 			}
-			listing.see(o.Key, t)
+			listing.See(o.Key, t)
 			_, goes := p.objectGoes(o) // this also marks the object as seen
-			some = some || goes && !p.nested.roots.holds(o.Key)
+			some = some || goes && !p.nested.roots.Holds(o.Key)
 		}
-		p.nested.note(listing.end())
-		p.report.Foreign += int(listing.rest.other)
+		p.nested.note(listing.End())
+		p.report.Foreign += int(listing.Rest.Other)
 		if some {
 			withSome = append(withSome, prefix)
 		}
@@ -59,5 +61,5 @@ func bitFlipGroup(k *manifest.ObjectKey) string {
 	if k.Prefix != manifest.DataPrefix {
 		return k.Prefix
 	}
-	return k.Prefix + foldCase(k.Name) + "/" + k.Hash.String()
+	return k.Prefix + objects.FoldCase(k.Name) + "/" + k.Hash.String()
 }

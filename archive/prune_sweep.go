@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"github.com/strongroom-dev/strongroom/archive/cost"
+	"github.com/strongroom-dev/strongroom/archive/internal/nested"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -15,7 +18,7 @@ import (
 // sweepRule selects the objects of one kind that are deleted.
 type sweepRule struct {
 	prefix string
-	count  func(*PruneCounts) *int
+	count  func(*values.PruneCounts) *int
 	goes   func(store.Object) (why string, goes bool)
 }
 
@@ -30,11 +33,11 @@ func (p *pruneRun) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sieves := []sweepRule{{manifest.ManifestsPrefix, func(c *PruneCounts) *int { return &c.Manifests }, p.manifestGoes}}
+	sieves := []sweepRule{{manifest.ManifestsPrefix, func(c *values.PruneCounts) *int { return &c.Manifests }, p.manifestGoes}}
 	for _, prefix := range withSome {
-		sieves = append(sieves, sweepRule{prefix, func(c *PruneCounts) *int { return &c.Objects }, p.objectGoes})
+		sieves = append(sieves, sweepRule{prefix, func(c *values.PruneCounts) *int { return &c.Objects }, p.objectGoes})
 	}
-	sieves = append(sieves, sweepRule{manifest.LedgerPrefix, func(c *PruneCounts) *int { return &c.Records }, p.recordGoes})
+	sieves = append(sieves, sweepRule{manifest.LedgerPrefix, func(c *values.PruneCounts) *int { return &c.Records }, p.recordGoes})
 	for _, s := range sieves {
 		if err := p.applyRule(ctx, &s); err != nil {
 			return err
@@ -49,7 +52,7 @@ func (p *pruneRun) manifestGoes(o store.Object) (string, bool) {
 	case !ok || p.record.ValidNumber(n):
 		return "", false
 	case p.record.IsVoid(n):
-		return whyIgnored, true
+		return repo.WhyIgnored, true
 	case p.removed(n):
 		return "the retention does not keep it", true
 	}
@@ -90,15 +93,15 @@ type deletion struct {
 
 // applyRule lists the objects of one kind and deletes those that the rule selects.
 func (p *pruneRun) applyRule(ctx context.Context, s *sweepRule) error {
-	listing := nesting{roots: p.nested.roots}
+	listing := nested.Nesting{Roots: p.nested.roots}
 	var batch []deletion
-	for o, err := range p.store.List(ctx, s.prefix, "", "") {
+	for o, err := range p.repo.Store.List(ctx, s.prefix, "", "") {
 		if err != nil {
 			return err
 		}
-		listing.see(o.Key, tally{objects: 1})
+		listing.See(o.Key, nested.Tally{Objects: 1})
 		why, goes := s.goes(o)
-		if !goes || p.nested.roots.holds(o.Key) {
+		if !goes || p.nested.roots.Holds(o.Key) {
 			continue
 		}
 		if batch = append(batch, deletion{o, why}); len(batch) == deleteAtOnce {
@@ -111,7 +114,7 @@ func (p *pruneRun) applyRule(ctx context.Context, s *sweepRule) error {
 	if err := p.remove(ctx, s, batch); err != nil {
 		return err
 	}
-	p.nested.note(listing.end())
+	p.nested.note(listing.End())
 	return nil
 }
 
@@ -123,7 +126,7 @@ func (p *pruneRun) remove(ctx context.Context, s *sweepRule, batch []deletion) e
 	}
 	if p.o.Object != nil {
 		for _, o := range batch {
-			p.o.Object(Pruned{o.Key, o.Size, o.why})
+			p.o.Object(values.Pruned{Key: o.Key, Size: o.Size, Why: o.why})
 		}
 	}
 	left := map[string]bool{}
@@ -155,7 +158,7 @@ func (p *pruneRun) deleteBatch(ctx context.Context, prefix string, batch []delet
 		}
 		return left, nil
 	}
-	err = p.store.Delete(ctx, anyVersion(batch))
+	err = p.repo.Store.Delete(ctx, anyVersion(batch))
 	switch {
 	case err == nil:
 		return nil, nil
@@ -204,12 +207,12 @@ func (p *pruneRun) stillThere(ctx context.Context, prefix string, batch []deleti
 		}
 		return o.Key < last
 	}
-	o, err := p.store.Stat(ctx, first) // a listing begins after a key
+	o, err := p.repo.Store.Stat(ctx, first) // a listing begins after a key
 	if err == nil {
 		o.Key = first
 		look(o)
 	}
-	for o, err := range p.store.List(ctx, prefix, "", first) {
+	for o, err := range p.repo.Store.List(ctx, prefix, "", first) {
 		if err != nil {
 			return nil, fmt.Errorf("checking which objects were not deleted: %w", err)
 		}

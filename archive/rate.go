@@ -20,7 +20,7 @@ const maxRateProofs = 8
 // host remembers and, unless one of them was of at least a tenth of the bytes of the restore to estimate, those in the
 // latest records of drills, from any host. The result is empty if none was measured.
 func (a *Archive) Measurements(ctx context.Context, id string, bytes int64) ([]cost.Measurement, error) {
-	defer a.hold()()
+	defer a.repo.Begin()()
 	own := a.ownMeasurements(id)
 	if slices.ContainsFunc(own, func(m cost.Measurement) bool { return m.Counts(bytes) }) {
 		return own, nil
@@ -40,27 +40,27 @@ func (a *Archive) Measurements(ctx context.Context, id string, bytes int64) ([]c
 
 // ownMeasurements returns what this host remembers; nothing if that cannot be read, which only the estimates show.
 func (a *Archive) ownMeasurements(id string) []cost.Measurement {
-	if a.state == nil {
+	if a.repo.State == nil {
 		return nil
 	}
-	own, err := a.state.LoadRates(id)
+	own, err := a.repo.State.LoadRates(id)
 	const unread = "how fast earlier restores on this host were cannot be read"
-	if err != nil && a.isNewWarning(unread) {
-		a.log.Warn(unread, "error", err)
+	if err != nil && a.repo.IsNewWarning(unread) {
+		a.repo.Log.Warn(unread, "error", err)
 	}
 	return own
 }
 
 // drillMeasurements returns the rates in the latest records of drills, the oldest first.
 func (a *Archive) drillMeasurements(ctx context.Context, id string) ([]cost.Measurement, error) {
-	all, err := a.proofs(ctx)
+	all, err := a.repo.Findings.Proofs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var found []cost.Measurement
 	drills := all[manifest.ProofDrill]
 	for _, o := range drills[max(0, len(drills)-maxRateProofs):] {
-		p, err := a.readProof(ctx, o.Key, manifest.ProofDrill)
+		p, err := a.repo.Findings.ReadProof(ctx, o.Key, manifest.ProofDrill)
 		if err != nil {
 			return nil, err
 		}
@@ -94,14 +94,14 @@ func (r *RestoreResult) measure(m *manifest.Manifest, kind string, began time.Ti
 
 // keepMeasurement adds a measurement to the local state.
 func (a *Archive) keepMeasurement(id string, m cost.Measurement) {
-	if a.state == nil {
+	if a.repo.State == nil {
 		return
 	}
-	err := a.state.AddRate(id, m)
+	err := a.repo.State.AddRate(id, m)
 	switch {
 	case errors.Is(err, fs.ErrPermission): // a restore needs no access to the service's local state
-		a.log.Debug("the rate of this restore was not recorded", "error", err)
+		a.repo.Log.Debug("the rate of this restore was not recorded", "error", err)
 	case err != nil:
-		a.log.Warn("the rate of this restore was not recorded", "error", err)
+		a.repo.Log.Warn("the rate of this restore was not recorded", "error", err)
 	}
 }

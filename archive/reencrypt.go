@@ -10,6 +10,11 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/nested"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/internal/snapshots"
+	"github.com/strongroom-dev/strongroom/archive/internal/thaw"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
@@ -22,11 +27,11 @@ import (
 // new snapshot names its original, so that the same call continues an interrupted one. The report lists the
 // original numbers of the copied snapshots, also with an error. Errors: those of Restore and Backup,
 // ErrOverlap, and ErrNoCopy if the target has other snapshots.
-func Reencrypt(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyReport, error) {
-	defer from.hold()()
-	defer to.hold()()
-	r := &CopyReport{Snapshots: []int64{}, Problems: []Problem{}, Warnings: []string{}}
-	if err := from.checkCopy(to); err != nil {
+func Reencrypt(ctx context.Context, from, to *Archive, o values.CopyOptions) (*values.CopyReport, error) {
+	defer from.repo.Begin()()
+	defer to.repo.Begin()()
+	r := &values.CopyReport{Snapshots: []int64{}, Problems: []values.Problem{}, Warnings: []string{}}
+	if err := from.repo.CheckCopy(to.repo); err != nil {
 		return r, err
 	}
 	from = from.withoutCache()
@@ -35,7 +40,7 @@ func Reencrypt(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyRepo
 		return r, err
 	}
 	room := newStagingArea(o.Scratch)
-	all, err := from.List(ctx, 0)
+	all, err := snapshots.List(ctx, from.repo, 0)
 	if err != nil {
 		return r, fmt.Errorf("the source: %w", err)
 	}
@@ -58,19 +63,19 @@ func Reencrypt(ctx context.Context, from, to *Archive, o CopyOptions) (*CopyRepo
 var madeFrom = regexp.MustCompile(` from ([0-9a-f-]{36})@([0-9]+)$`)
 
 // reencrypted returns the original's number of the target's newest snapshot; zero if the target has none.
-func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, error) {
-	source, err := from.Snapshot(ctx, Selector{})
+func reencrypted(ctx context.Context, from, to *Archive, r *values.CopyReport) (int64, error) {
+	source, err := snapshots.Snapshot(ctx, from.repo, values.Selector{})
 	if err != nil {
 		return 0, fmt.Errorf("the source: %w", err)
 	}
-	newest, err := to.Snapshot(ctx, Selector{})
-	if errors.Is(err, ErrNoArchive) {
-		if _, err := to.checkApart(ctx); err != nil { // also of a dry run
+	newest, err := snapshots.Snapshot(ctx, to.repo, values.Selector{})
+	if errors.Is(err, values.ErrNoArchive) {
+		if _, err := nested.CheckApart(ctx, to.repo.Objects); err != nil { // also of a dry run
 			return 0, fmt.Errorf("the target: %w", err)
 		}
 		return 0, nil
 	}
-	if errors.Is(err, ErrNoSnapshot) {
+	if errors.Is(err, values.ErrNoSnapshot) {
 		return 0, nil
 	}
 	if err != nil {
@@ -79,14 +84,14 @@ func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, 
 	r.Archive, r.Newest = newest.Archive, newest.Sequence
 	made := madeFrom.FindStringSubmatch(newest.Tool)
 	if made == nil || made[1] != source.Archive {
-		return 0, fmt.Errorf("%w: its newest snapshot %d was made by %s", ErrNoCopy, newest.Sequence, newest.Tool)
+		return 0, fmt.Errorf("%w: its newest snapshot %d was made by %s", values.ErrNoCopy, newest.Sequence, newest.Tool)
 	}
 	n, err := strconv.ParseInt(made[2], 10, 64)
 	if err != nil {
 		return 0, fmt.Errorf("the target's newest snapshot %d: %w", newest.Sequence, err)
 	}
-	m, err := from.Snapshot(ctx, Selector{Sequence: n})
-	if errors.Is(err, ErrNoSnapshot) {
+	m, err := snapshots.Snapshot(ctx, from.repo, values.Selector{Sequence: n})
+	if errors.Is(err, values.ErrNoSnapshot) {
 		return n, nil // it was pruned from the source after it was copied
 	}
 	if err == nil {
@@ -102,10 +107,10 @@ func reencrypted(ctx context.Context, from, to *Archive, r *CopyReport) (int64, 
 var errDropped = errors.New("the source has dropped it")
 
 func reencryptOne(
-	ctx context.Context, from, to *Archive, n int64, o *CopyOptions, room *stagingArea, r *CopyReport,
+	ctx context.Context, from, to *Archive, n int64, o *values.CopyOptions, room *stagingArea, r *values.CopyReport,
 ) error {
-	m, err := from.Snapshot(ctx, Selector{Sequence: n})
-	if errors.Is(err, ErrNoSnapshot) {
+	m, err := snapshots.Snapshot(ctx, from.repo, values.Selector{Sequence: n})
+	if errors.Is(err, values.ErrNoSnapshot) {
 		return fmt.Errorf("%w: %w", errDropped, err)
 	}
 	if err != nil {
@@ -116,7 +121,7 @@ func reencryptOne(
 		return nil
 	}
 	if o.Thaw != nil {
-		if err := from.thawFiles(ctx, m.Files, o.Thaw); err != nil {
+		if err := thaw.Files(ctx, from.repo.Objects, m.Files, o.Thaw); err != nil {
 			return err
 		}
 	}
@@ -126,19 +131,19 @@ func reencryptOne(
 	}
 	src.thaw = o.Thaw
 	res, err := to.backup(ctx, src, backupOptions{
-		BackupOptions: BackupOptions{
+		BackupOptions: values.BackupOptions{
 			Node: m.Node, Tool: fmt.Sprintf("%s from %s@%d", o.Tool, m.Archive, n), Force: true,
-			Acceptance: Acceptance{Accept: guards()},
+			Acceptance: values.Acceptance{Accept: values.Guards()},
 		},
 		onto: &r.Newest, // another copy may have copied later snapshots already
 	})
-	if errors.Is(err, ErrNoSnapshot) { // it was pruned while it was read
+	if errors.Is(err, values.ErrNoSnapshot) { // it was pruned while it was read
 		return fmt.Errorf("%w: %w", errDropped, err)
 	}
 	if err != nil {
 		return err
 	}
-	made, err := to.Snapshot(ctx, Selector{Sequence: res.Snapshot.Sequence})
+	made, err := snapshots.Snapshot(ctx, to.repo, values.Selector{Sequence: res.Snapshot.Sequence})
 	if err != nil {
 		return err
 	}
@@ -156,7 +161,7 @@ func holdsTheSame(m, made *manifest.Manifest) error {
 	if !slices.EqualFunc(m.Files, made.Files, func(a, b manifest.File) bool {
 		return a.Name == b.Name && a.SHA256 == b.SHA256 && a.Size == b.Size && a.State == b.State
 	}) {
-		return fmt.Errorf("its copy, snapshot %d of the target, has other content: %w", made.Sequence, ErrDamaged)
+		return fmt.Errorf("its copy, snapshot %d of the target, has other content: %w", made.Sequence, values.ErrDamaged)
 	}
 	return nil
 }
@@ -168,7 +173,7 @@ type snapshotSource struct {
 	layout source.Layout
 	room   *stagingArea
 	// thaw is how what must be thawed is thawed. If it is nil, the error is a FrozenError.
-	thaw *ThawOptions
+	thaw *values.ThawOptions
 	// fetch returns the content of a file.
 	fetch func(ctx context.Context, f *manifest.File) (*stagedObject, error)
 }
@@ -198,15 +203,15 @@ func (s *snapshotSource) fetchOwn(ctx context.Context, f *manifest.File) (*stage
 	if err != nil {
 		return nil, err
 	}
-	err, thawErr := s.from.readThawing(ctx, f, s.thaw, func() error {
-		return s.from.fetchFile(ctx, nil, f, &partWriter{to: to})
+	err, thawErr := thaw.ReadThawing(ctx, s.from.repo.Objects, f, s.thaw, func() error {
+		return s.from.repo.FetchFile(ctx, nil, f, &partWriter{to: to})
 	})
 	if err = cmp.Or(thawErr, err); err != nil {
 		content.release()
 		if s.thaw == nil {
-			err = s.from.explainFrozen(ctx, s.m.Files, err)
+			err = thaw.ExplainFrozen(ctx, s.from.repo.Objects, s.m.Files, err)
 		}
-		return nil, s.from.explainDamage(ctx, s.m, err)
+		return nil, s.from.repo.ExplainDamage(ctx, s.m, err)
 	}
 	return content, nil
 }
@@ -217,7 +222,7 @@ func (s *snapshotSource) Layout() source.Layout { return s.layout }
 // agrees compares files by their hashes, which both manifests contain. The original may have files that changed
 // without a change of size and time; the local state of the database's host recognized them.
 func (s *snapshotSource) agrees(f *source.File, was *manifest.File) bool {
-	e := entry(s.m.Files, f.Name)
+	e := scan.Entry(s.m.Files, f.Name)
 	return e != nil && e.SHA256 == was.SHA256
 }
 
@@ -232,7 +237,7 @@ func (s *snapshotSource) Capture(ctx context.Context, _ func(source.File) bool) 
 		}
 	}
 	return source.NewCapture(files, s.m.Created, func(f source.File) (source.Content, error) {
-		content, err := s.fetch(ctx, entry(s.m.Files, f.Name))
+		content, err := s.fetch(ctx, scan.Entry(s.m.Files, f.Name))
 		if err != nil {
 			return nil, err
 		}

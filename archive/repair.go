@@ -9,20 +9,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
 )
-
-// RepairFrom lists the sources from which a repair restores lost objects. Before it changes anything, a repair
-// compares what it reads there with the hashes in the manifests.
-type RepairFrom struct {
-	Source  Source     // the database's directory; nil if there is none
-	Copies  []*Archive // copies of the archive
-	Others  []*Archive // other archives of the same database
-	Scratch string     // the directory for temporary objects over 16 MiB; empty means os.TempDir
-}
 
 // errNoHelp: no source of the repair has the object's bytes.
 var errNoHelp = errors.New("no source of the repair has the bytes that were stored")
@@ -34,7 +27,7 @@ var errNoHelp = errors.New("no source of the repair has the bytes that were stor
 func (v *verifyRun) repair(ctx context.Context, from *RepairFrom) error {
 	r := &repairRun{verifyRun: v, from: from, outcome: map[string]error{}}
 	defer r.close()
-	var rest []Problem
+	var rest []values.Problem
 	defer func() { v.rerun = r.needsRerun }()
 	v.lastReport = v.report
 	all := v.report.Problems
@@ -62,13 +55,13 @@ func (v *verifyRun) repair(ctx context.Context, from *RepairFrom) error {
 			rest = append(rest, p)
 			continue
 		}
-		v.report.Problems = slices.Concat(rest, []Problem{p}, r.untriedProblems(all[i+1:]))
+		v.report.Problems = slices.Concat(rest, []values.Problem{p}, r.untriedProblems(all[i+1:]))
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		return fmt.Errorf("repairing %s: %w", p.Object, err)
 	}
-	v.report.Problems = slices.Clip(append([]Problem{}, rest...))
+	v.report.Problems = slices.Clip(append([]values.Problem{}, rest...))
 	if err := r.recordManifests(ctx); err != nil || r.needsRerun {
 		return err
 	}
@@ -79,8 +72,8 @@ func (v *verifyRun) repair(ctx context.Context, from *RepairFrom) error {
 type repairProgress struct {
 	mended           map[string]bool         // objects that were restored
 	deleted          map[string]bool         // objects that were deleted, and not restored yet
-	repaired         []Problem               // the repaired problems of all passes
-	lastReport       *VerifyReport           // the report of the last pass that began to repair; nil if none did
+	repaired         []values.Problem        // the repaired problems of all passes
+	lastReport       *values.VerifyReport    // the report of the last pass that began to repair; nil if none did
 	correctManifests map[int64]manifest.Hash // the hashes of correct manifests that the ledger does not have yet
 	ledgerPending    bool                    // the previous pass could not record them in the ledger
 }
@@ -179,7 +172,7 @@ func (r *repairRun) expected(key string) (sums store.Sums, known bool) {
 // fromCopy reads an object of a copy. It accepts an object whose hash is not known, such as the newest
 // manifest, if it decodes and belongs to this archive.
 func (r *repairRun) fromCopy(ctx context.Context, c *Archive, key string, want store.Sums, known bool) (*stagedObject, store.Sums, error) {
-	o, err := c.store.Stat(ctx, key)
+	o, err := c.repo.Store.Stat(ctx, key)
 	if err != nil {
 		return nil, store.Sums{}, fmt.Errorf("the copy: %w", err)
 	}
@@ -188,9 +181,9 @@ func (r *repairRun) fromCopy(ctx context.Context, c *Archive, key string, want s
 		return nil, store.Sums{}, err
 	}
 	s := digest.New()
-	body := &resumingReader{ctx: ctx, a: c, key: key, left: o.Size}
+	body := c.repo.ReadRange(ctx, key, 0, o.Size)
 	_, err = io.Copy(io.MultiWriter(io.NewOffsetWriter(to, 0), s), body)
-	body.close()
+	body.Close()
 	got := s.Sums()
 	switch {
 	case err != nil:
@@ -227,8 +220,8 @@ func (r *repairRun) plausible(key string, content io.ReaderAt, size int64) error
 		}
 		id = m.Archive
 	case isObject: // the hash in its name is that of its decoded content
-		if hash, err := r.codec.Hash(b); err != nil || hash != k.Hash {
-			return fmt.Errorf("the copy's object does not match the hash in its name: %w", errors.Join(ErrDamaged, err))
+		if hash, err := r.repo.Codec.Hash(b); err != nil || hash != k.Hash {
+			return fmt.Errorf("the copy's object does not match the hash in its name: %w", errors.Join(values.ErrDamaged, err))
 		}
 		return nil
 	default:
@@ -238,7 +231,7 @@ func (r *repairRun) plausible(key string, content io.ReaderAt, size int64) error
 		}
 		id = a.ID
 	}
-	if id != r.head.archiveID() {
+	if id != r.head.ArchiveID() {
 		return fmt.Errorf("the copy is of another archive, %s", id)
 	}
 	return nil
@@ -262,7 +255,7 @@ func (r *repairRun) fromSource(ctx context.Context, key string, n *need) (*stage
 			return fmt.Errorf("the source: %s: %w", p.file, err)
 		}
 		defer f.Close()
-		_, err = io.Copy(io.NewOffsetWriter(to, offsetOf(p.part)), io.NewSectionReader(f, p.at, p.part.Size))
+		_, err = io.Copy(io.NewOffsetWriter(to, objects.OffsetOf(p.part)), io.NewSectionReader(f, p.at, p.part.Size))
 		return err
 	})
 }

@@ -12,13 +12,13 @@ import (
 // is missing or unreadable and that no copy has; without one, no backup could continue. All manifests must
 // agree on the archive's id.
 func (r *repairRun) restateID(noCopy error) (*stagedObject, store.Sums, error) {
-	if r.head.id != nil {
+	if r.head.ID != nil {
 		return nil, store.Sums{}, noCopy
 	}
-	if record := r.head.record; r.hasMixedIDs || record != nil && record.Archive != r.head.archiveID() {
+	if record := r.head.Record; r.hasMixedIDs || record != nil && record.Archive != r.head.ArchiveID() {
 		return nil, store.Sums{}, fmt.Errorf("%w, and the manifests do not agree on the archive's id", noCopy)
 	}
-	b, err := r.head.restateID()
+	b, err := r.head.RestateID()
 	if err != nil {
 		return nil, store.Sums{}, err
 	}
@@ -28,11 +28,11 @@ func (r *repairRun) restateID(noCopy error) (*stagedObject, store.Sums, error) {
 
 // noteID saves the hash of a restored archive.json in the local state, so that it is not reported as changed.
 func (r *repairRun) noteID(sum manifest.Hash) {
-	id := r.head.archiveID()
-	if r.state == nil || id == "" {
+	id := r.head.ArchiveID()
+	if r.repo.State == nil || id == "" {
 		return
 	}
-	if err := r.state.AcceptID(id, sum); err != nil {
-		r.log.Warn("could not save in the local state that "+manifest.ArchiveKey+" was restored", "error", err)
+	if err := r.repo.State.AcceptID(id, sum); err != nil {
+		r.repo.Log.Warn("could not save in the local state that "+manifest.ArchiveKey+" was restored", "error", err)
 	}
 }

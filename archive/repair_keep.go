@@ -50,7 +50,7 @@ func (l *latest) recent() []string {
 // repair found no problem, only the newest objects can be such ones. Otherwise it makes all objects durable
 // with one call, which waits for everything written to the file system.
 func (v *verifyRun) keepRepaired(ctx context.Context) error {
-	s, ok := v.store.(store.Syncer)
+	s, ok := v.repo.Store.(store.Syncer)
 	if !ok {
 		return nil
 	}
@@ -61,14 +61,14 @@ func (v *verifyRun) keepRepaired(ctx context.Context) error {
 		return nil
 	}
 	keys := v.latest.recent()
-	if v.head.id != nil {
+	if v.head.ID != nil {
 		keys = append(keys, manifest.ArchiveKey)
 	}
-	if n := v.head.ledger.Number; n > 0 {
+	if n := v.head.Ledger.Number; n > 0 {
 		keys = append(keys, manifest.LedgerKey(n))
 	}
 	for _, key := range keys {
-		if err := v.sync(ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) { // a prune may have removed it
+		if err := v.repo.Sync(ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) { // a prune may have removed it
 			return fmt.Errorf("making what was found intact durable: %w", err)
 		}
 	}

@@ -6,17 +6,19 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
 
 // primaryProblem picks the problem of an object that a repair acts on: missing or unreadable before a hash
 // mismatch.
-func primaryProblem(all []Problem, key string) *Problem {
-	var found *Problem
+func primaryProblem(all []values.Problem, key string) *values.Problem {
+	var found *values.Problem
 	for i := range all {
 		p := &all[i]
-		if p.Object == key && (found == nil || found.Kind == ProblemChain || found.Kind == ProblemLocalState) {
+		if p.Object == key && (found == nil || found.Kind == values.ProblemChain || found.Kind == values.ProblemLocalState) {
 			found = p
 		}
 	}
@@ -25,13 +27,13 @@ func primaryProblem(all []Problem, key string) *Problem {
 
 // expectedContent returns the known checksums of an object's correct bytes. It returns an error if the existing
 // object must stay.
-func (r *repairRun) expectedContent(ctx context.Context, p *Problem) (want store.Sums, known bool, err error) {
+func (r *repairRun) expectedContent(ctx context.Context, p *values.Problem) (want store.Sums, known bool, err error) {
 	want, known = r.expected(p.Object)
 	n, isManifest := manifest.ParseManifestKey(p.Object)
-	if p.Kind == ProblemMissing || !known && p.Kind != ProblemChain && p.Kind != ProblemLocalState {
+	if p.Kind == values.ProblemMissing || !known && p.Kind != values.ProblemChain && p.Kind != values.ProblemLocalState {
 		return want, known, nil
 	}
-	sum, err := r.hash(ctx, p.Object, max(want.Size, manifest.MaxManifestBytes))
+	sum, err := r.repo.Hash(ctx, p.Object, max(want.Size, manifest.MaxManifestBytes))
 	there := !errors.Is(err, fs.ErrNotExist)
 	switch {
 	case there && err != nil:
@@ -42,13 +44,13 @@ func (r *repairRun) expectedContent(ctx context.Context, p *Problem) (want store
 	case !known:
 		return want, known, errors.New("the correct hash is unknown")
 	case !there:
-	case (p.Kind == ProblemChain || p.Kind == ProblemManifest && sum != want.SHA256) && isManifest && r.makesSense(ctx, n, sum) && r.isInCopy(ctx, p.Object, sum):
+	case (p.Kind == values.ProblemChain || p.Kind == values.ProblemManifest && sum != want.SHA256) && isManifest && r.makesSense(ctx, n, sum) && r.isInCopy(ctx, p.Object, sum):
 		// Either the child recorded the hash of the damaged manifest, which was restored since without a new
 		// ledger record, or a bit has flipped in the ledger.
 		r.correctManifests[n], r.needsRerun, r.mended[p.Object] = sum, true, true
 		return want, known, errUndamaged
 	case sum != want.SHA256:
-	case p.Kind == ProblemManifest: // the child or the ledger recorded the hash of the damaged manifest
+	case p.Kind == values.ProblemManifest: // the child or the ledger recorded the hash of the damaged manifest
 		return want, false, nil
 	case isManifest:
 		return want, known, errors.New("its hash is the one that its child or the ledger names")
@@ -65,9 +67,9 @@ var errUndamaged = errors.New("it is intact")
 var errOnlyLedgerWrong = errors.New("it is intact, and the ledger does not name it yet")
 
 // repairObject restores one object.
-func (r *repairRun) repairObject(ctx context.Context, p *Problem) error {
+func (r *repairRun) repairObject(ctx context.Context, p *values.Problem) error {
 	if n, ok := manifest.ParseManifestKey(p.Object); ok && !r.correctManifests[n].IsZero() {
-		if sum, err := r.hash(ctx, p.Object, manifest.MaxManifestBytes); err == nil && sum == r.correctManifests[n] {
+		if sum, err := r.repo.Hash(ctx, p.Object, manifest.MaxManifestBytes); err == nil && sum == r.correctManifests[n] {
 			return errOnlyLedgerWrong
 		}
 	}
@@ -94,7 +96,7 @@ func (r *repairRun) repairObject(ctx context.Context, p *Problem) error {
 			return err
 		}
 	}
-	if p.Kind != ProblemMissing || p.Object == manifest.ArchiveKey && r.head.badID {
+	if p.Kind != values.ProblemMissing || p.Object == manifest.ArchiveKey && r.head.BadID {
 		if err := r.remove(ctx, p.Object, content, sums); err != nil {
 			return err
 		}
@@ -108,14 +110,14 @@ func (r *repairRun) repairObject(ctx context.Context, p *Problem) error {
 	}
 	if n, ok := manifest.ParseManifestKey(p.Object); ok {
 		renamed := sums.SHA256 != want.SHA256 && !want.SHA256.IsZero()
-		unlinked := p.Kind == ProblemLocalState && len(r.order) > 0 && r.order[0] > n // a later backup continued without it
+		unlinked := p.Kind == values.ProblemLocalState && len(r.order) > 0 && r.order[0] > n // a later backup continued without it
 		if renamed || unlinked {
 			r.correctManifests[n] = sums.SHA256
 		}
-		if id := r.head.archiveID(); r.state != nil && id != "" {
-			if err := r.state.ClearAnomaly(id, p.Object, sums.SHA256); err != nil {
+		if id := r.head.ArchiveID(); r.repo.State != nil && id != "" {
+			if err := r.repo.State.ClearAnomaly(id, p.Object, sums.SHA256); err != nil {
 				const unsaved = "could not save in the local state that a manifest was restored"
-				r.log.Warn(unsaved, "object", p.Object, "error", err)
+				r.repo.Log.Warn(unsaved, "object", p.Object, "error", err)
 			}
 		}
 	}
@@ -125,15 +127,15 @@ func (r *repairRun) repairObject(ctx context.Context, p *Problem) error {
 // makesSense reports whether a manifest with this hash exists, is readable and belongs to this archive. Bit rot
 // may have spread to a copy, and no record may name the hash of rotten bytes.
 func (r *repairRun) makesSense(ctx context.Context, n int64, sum manifest.Hash) bool {
-	m, is, err := r.readManifest(ctx, n)
-	id := r.head.archiveID()
+	m, is, err := r.repo.ReadManifest(ctx, n)
+	id := r.head.ArchiveID()
 	return err == nil && is == sum && (id == "" || m.Archive == id)
 }
 
 // isInCopy reports whether a copy has the same bytes.
 func (r *repairRun) isInCopy(ctx context.Context, key string, sum manifest.Hash) bool {
 	for _, c := range r.from.Copies {
-		if got, err := c.hash(ctx, key, manifest.MaxManifestBytes); err == nil && got == sum {
+		if got, err := c.repo.Hash(ctx, key, manifest.MaxManifestBytes); err == nil && got == sum {
 			return true
 		}
 	}
@@ -164,14 +166,14 @@ func (r *repairRun) recordManifests(ctx context.Context) error {
 	if len(r.correctManifests) == 0 {
 		return nil
 	}
-	_, err := r.appendRecord(ctx, recordOptions{noID: true}, func(s *ledgerView) (*recordPlan, error) {
-		what := &recordPlan{why: "verify --repair"}
-		for i := range s.valid {
-			m := &s.valid[i]
-			if sum, ok := r.correctManifests[m.kept.Sequence]; ok {
-				m.kept.SHA256, m.isUnverifiable = sum, false
+	_, err := r.repo.AppendRecord(ctx, repo.RecordOptions{NoID: true}, func(s *repo.LedgerView) (*repo.RecordPlan, error) {
+		what := &repo.RecordPlan{Why: "verify --repair"}
+		for i := range s.Valid {
+			m := &s.Valid[i]
+			if sum, ok := r.correctManifests[m.Kept.Sequence]; ok {
+				m.Kept.SHA256, m.IsUnverifiable = sum, false
 			}
-			what.kept = append(what.kept, m.kept)
+			what.Kept = append(what.Kept, m.Kept)
 		}
 		return what, nil
 	})

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -23,7 +24,7 @@ func (r *repairRun) putParentsBack(ctx context.Context, n int64, content io.Read
 			return nil
 		}
 		key := manifest.ManifestKey(parent.Sequence)
-		if _, err := r.store.Stat(ctx, key); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := r.repo.Store.Stat(ctx, key); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		found, sums, err := r.find(ctx, key, store.Sums{SHA256: parent.SHA256, Size: -1}, true)
@@ -46,7 +47,7 @@ func (r *repairRun) missingParent(n int64, content io.ReaderAt, size int64) *man
 		return nil
 	}
 	m, err := manifest.DecodeManifest(b, n)
-	if err != nil || m.Parent == nil || r.head.record.Lacks(m.Parent.Sequence) || r.mended[manifest.ManifestKey(m.Parent.Sequence)] {
+	if err != nil || m.Parent == nil || r.head.Record.Lacks(m.Parent.Sequence) || r.mended[manifest.ManifestKey(m.Parent.Sequence)] {
 		return nil
 	}
 	if ref, ok := r.refs[m.Parent.Sequence]; ok {
@@ -58,11 +59,11 @@ func (r *repairRun) missingParent(n int64, content io.ReaderAt, size int64) *man
 // noteParent reports a restored parent as repaired, unless this pass has reported it as a problem already.
 func (r *repairRun) noteParent(key string, child int64, parent *manifest.Ref) {
 	r.mended[key], r.outcome[key], r.needsRerun = true, nil, true
-	if slices.ContainsFunc(r.report.Problems, func(p Problem) bool { return p.Object == key }) {
+	if slices.ContainsFunc(r.report.Problems, func(p values.Problem) bool { return p.Object == key }) {
 		return
 	}
-	r.report.Repaired = append(r.report.Repaired, Problem{
-		Object: key, Kind: ProblemMissing, Snapshots: []int64{parent.Sequence},
+	r.report.Repaired = append(r.report.Repaired, values.Problem{
+		Object: key, Kind: values.ProblemMissing, Snapshots: []int64{parent.Sequence},
 		Detail: fmt.Sprintf("manifest %d names it as its parent, and it is not in the store", child),
 	})
 }

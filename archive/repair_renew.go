@@ -10,24 +10,20 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/findings"
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
-
-// Renewed is a snapshot that a repair made. It has the files of the newest snapshot, and stores lost content again.
-type Renewed struct {
-	Snapshot int64 `json:"snapshot"` // the number of the new snapshot
-	Files    int   `json:"files"`    // files whose content was stored again
-	Bytes    int64 `json:"bytes"`    // their plain bytes
-}
 
 // renew makes a snapshot with the files of the newest one. It takes content that the archive has lost from other
 // archives of the same database, and stores it under new keys. That is for objects with encoded content: encoding it
 // again gives other bytes, so the objects themselves cannot be restored, and older snapshots need a copy.
 func (r *repairRun) renew(ctx context.Context) error {
-	base := r.head.base
-	if base == nil || r.head.parent == nil || *r.head.parent != base.ref {
+	base := r.head.Base
+	if base == nil || r.head.Parent == nil || *r.head.Parent != base.Ref {
 		return nil
 	}
 	w := &renewal{repairRun: r, base: base, found: map[string]elsewhere{}, failed: map[string]error{}}
@@ -48,7 +44,7 @@ func (r *repairRun) renew(ctx context.Context) error {
 // renewal is one call of renew.
 type renewal struct {
 	*repairRun
-	base  *snapshot
+	base  *repo.Snapshot
 	found map[string]elsewhere // by the name of a file whose content is lost
 
 	mu     sync.Mutex
@@ -68,7 +64,7 @@ func (w *renewal) isLost(key string) bool {
 		return false
 	}
 	return slices.ContainsFunc(n.parts, func(p needPart) bool { return p.part.Encoding != manifest.Plain }) &&
-		slices.ContainsFunc(w.report.Problems, func(p Problem) bool { return p.Object == key && p.RepairError != "" })
+		slices.ContainsFunc(w.report.Problems, func(p values.Problem) bool { return p.Object == key && p.RepairError != "" })
 }
 
 // findFiles finds the lost files of the newest snapshot in the other archives.
@@ -85,8 +81,8 @@ func (w *renewal) findFiles(ctx context.Context) error {
 	if err := w.openOthers(ctx); err != nil {
 		return err
 	}
-	for i := range w.base.m.Files {
-		f := &w.base.m.Files[i]
+	for i := range w.base.Manifest.Files {
+		f := &w.base.Manifest.Files[i]
 		if !slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { return lost[p.Object] }) {
 			continue
 		}
@@ -96,7 +92,7 @@ func (w *renewal) findFiles(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 			if err != nil {
-				w.log.Warn("another archive of the database cannot be read", "error", err)
+				w.repo.Log.Warn("another archive of the database cannot be read", "error", err)
 				continue
 			}
 			if there != nil {
@@ -126,21 +122,21 @@ func (o *otherArchive) findBeginning(ctx context.Context, f *manifest.File) (*ma
 // makeSnapshot makes the snapshot. A file that cannot be read elsewhere is left as it is, and the others are tried again.
 func (w *renewal) makeSnapshot(ctx context.Context) error {
 	to := w.withoutCache()
-	to.sealed = localstate.NewSealedRecords(w.state, w.log)
-	if len(w.base.m.Recipients) > 0 && (to.encoder == nil || len(to.encoder.Recipients()) == 0) {
+	to.repo.Sealed = localstate.NewSealedRecords(w.repo.State, w.repo.Log)
+	if len(w.base.Manifest.Recipients) > 0 && (to.repo.Encoder == nil || len(to.repo.Encoder.Recipients()) == 0) {
 		return errors.New("the newest snapshot is encrypted, and no recipients are given")
 	}
-	src, err := newSnapshotSource(to, w.base.m, newStagingArea(w.from.Scratch))
+	src, err := newSnapshotSource(to, w.base.Manifest, newStagingArea(w.from.Scratch))
 	if err != nil {
 		return err
 	}
 	src.fetch = func(ctx context.Context, f *manifest.File) (*stagedObject, error) { return w.fetch(ctx, src, f) }
 	for {
 		o := backupOptions{
-			BackupOptions: BackupOptions{
-				Node: w.base.m.Node, Tool: cmp.Or(w.o.Tool, w.base.m.Tool), Acceptance: Acceptance{Accept: guards()},
+			BackupOptions: values.BackupOptions{
+				Node: w.base.Manifest.Node, Tool: cmp.Or(w.o.Tool, w.base.Manifest.Tool), Acceptance: values.Acceptance{Accept: values.Guards()},
 			},
-			onto: &w.base.ref.Sequence, lost: w.lostPlaces(),
+			onto: &w.base.Ref.Sequence, lost: w.lostPlaces(),
 		}
 		if len(o.lost) == 0 {
 			return errors.Join(uniqueErrors(w.failures())...)
@@ -149,10 +145,10 @@ func (w *renewal) makeSnapshot(ctx context.Context) error {
 		res, err := to.backup(ctx, src, o)
 		switch {
 		case err == nil:
-			w.keepSourceState(&w.base.ref, res)
-			w.report.Renewed = &Renewed{Snapshot: res.Snapshot.Sequence}
-			for i := range w.base.m.Files {
-				if f := &w.base.m.Files[i]; w.isRenewed(f.Name) {
+			w.keepSourceState(&w.base.Ref, res)
+			w.report.Renewed = &values.Renewed{Snapshot: res.Snapshot.Sequence}
+			for i := range w.base.Manifest.Files {
+				if f := &w.base.Manifest.Files[i]; w.isRenewed(f.Name) {
 					w.report.Renewed.Files++
 					w.report.Renewed.Bytes += f.Size
 				}
@@ -172,8 +168,8 @@ func (w *renewal) isRenewed(name string) bool {
 
 // countLeft counts the files of the newest snapshot that need an object and are not stored again.
 func (w *renewal) countLeft(key string) (left int) {
-	for i := range w.base.m.Files {
-		f := &w.base.m.Files[i]
+	for i := range w.base.Manifest.Files {
+		f := &w.base.Manifest.Files[i]
 		if !w.isRenewed(f.Name) && slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { return p.Object == key }) {
 			left++
 		}
@@ -192,14 +188,14 @@ func (w *renewal) failures() (errs []error) {
 // lostPlaces returns the places of the files that are to be stored again.
 func (w *renewal) lostPlaces() map[string]bool {
 	places := map[string]bool{}
-	for i := range w.base.m.Files {
-		f := &w.base.m.Files[i]
+	for i := range w.base.Manifest.Files {
+		f := &w.base.Manifest.Files[i]
 		if !w.isRenewed(f.Name) {
 			continue
 		}
 		for k := range f.Parts {
 			if w.isLost(f.Parts[k].Object) {
-				places[placeOf(&f.Parts[k])] = true
+				places[findings.PlaceOf(&f.Parts[k])] = true
 			}
 		}
 	}
@@ -226,7 +222,7 @@ func fetchBeginning(ctx context.Context, room *stagingArea, there elsewhere, f *
 	if err != nil {
 		return nil, err
 	}
-	err = there.archive.fetchFile(ctx, nil, there.file, &partWriter{to: to})
+	err = there.archive.repo.FetchFile(ctx, nil, there.file, &partWriter{to: to})
 	if err == nil {
 		s := digest.New()
 		if _, err = io.Copy(s, io.NewSectionReader(content, 0, f.Size)); err == nil && s.Sums().SHA256 != f.SHA256 {
@@ -241,21 +237,21 @@ func fetchBeginning(ctx context.Context, room *stagingArea, there elsewhere, f *
 }
 
 // keepSourceState keeps what this host remembers of the source's directories, since the new snapshot has the same files.
-func (w *renewal) keepSourceState(was *manifest.Ref, res *BackupResult) {
-	id := w.head.archiveID()
-	if w.state == nil || id == "" {
+func (w *renewal) keepSourceState(was *manifest.Ref, res *values.BackupResult) {
+	id := w.head.ArchiveID()
+	if w.repo.State == nil || id == "" {
 		return
 	}
-	s, err := w.state.LoadSource(id)
+	s, err := w.repo.State.LoadSource(id)
 	if err == nil && s.IsOf(*was) {
-		pin, ok, pinErr := w.state.LoadPin(id)
+		pin, ok, pinErr := w.repo.State.LoadPin(id)
 		if err = pinErr; err == nil && ok && pin.Newest.Sequence == res.Snapshot.Sequence {
 			s.Snapshot, s.SHA256 = pin.Newest.Sequence, pin.Newest.SHA256.String()
-			err = w.state.SaveSource(id, s)
+			err = w.repo.State.SaveSource(id, s)
 		}
 	}
 	if err != nil {
-		w.log.Warn("the identity of the source's directories was not written", "error", err)
+		w.repo.Log.Warn("the identity of the source's directories was not written", "error", err)
 	}
 }
 

@@ -8,6 +8,10 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/nested"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -30,26 +34,26 @@ func (r *repairRun) removeRead(ctx context.Context, key string, content io.Reade
 	if err != nil || isRight {
 		return err
 	}
-	switch within, err := FindNested(ctx, r.store, key); {
+	switch within, err := nested.FindNested(ctx, r.repo.Store, key); {
 	case err != nil:
 		return err
 	case within != "":
 		return fmt.Errorf("the object may belong to the archive at %s, within this one, and is not deleted: %w",
-			within, ErrNested)
+			within, values.ErrNested)
 	}
 	// If another archive has replaced this one, nothing may be deleted.
-	if err := r.confirm(ctx, r.head.rawID); err != nil {
+	if err := r.repo.Confirm(ctx, r.head.RawID); err != nil {
 		return err
 	}
 	if n, isManifest := manifest.ParseManifestKey(key); isManifest {
 		if err := r.recordCorrectManifest(ctx, n, content, is); err != nil {
 			return err
 		}
-		if err := r.confirm(ctx, r.head.rawID); err != nil { // again, since the record took several requests
+		if err := r.repo.Confirm(ctx, r.head.RawID); err != nil { // again, since the record took several requests
 			return err
 		}
 	}
-	if err := r.store.Delete(ctx, []store.Object{damaged}); err != nil {
+	if err := r.repo.Store.Delete(ctx, []store.Object{damaged}); err != nil {
 		return fmt.Errorf("deleting the damaged object: %w", err)
 	}
 	r.deleted[key] = true
@@ -59,10 +63,10 @@ func (r *repairRun) removeRead(ctx context.Context, key string, content io.Reade
 // stillDamaged reads an object. isRight is set if it has its correct content or is gone. It requests the version
 // before it reads: an object that replaces it in between has another version.
 func (r *repairRun) stillDamaged(ctx context.Context, key string, is store.Sums) (o store.Object, isRight bool, err error) {
-	o, err = r.store.Stat(ctx, key)
+	o, err = r.repo.Store.Stat(ctx, key)
 	var sum manifest.Hash
 	if err == nil {
-		sum, err = r.hash(ctx, key, max(is.Size, manifest.MaxManifestBytes))
+		sum, err = r.repo.Hash(ctx, key, max(is.Size, manifest.MaxManifestBytes))
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && sum == is.SHA256:
@@ -84,23 +88,23 @@ func (r *repairRun) recordCorrectManifest(ctx context.Context, n int64, content 
 	if _, err := content.ReadAt(b, 0); err != nil && err != io.EOF {
 		return err
 	}
-	how := recordOptions{noID: true}
+	how := repo.RecordOptions{NoID: true}
 	if m, err := manifest.DecodeManifest(b, n); err == nil { // otherwise it was stored with this error
-		how.repaired = new(m.Summary)
+		how.Repaired = new(m.Summary)
 	}
 	right := is.SHA256
-	_, err := r.appendRecord(ctx, how, func(s *ledgerView) (*recordPlan, error) {
-		confirmed, otherwise := s.confirmsHash(n, right)
-		if s.find(n) == nil || !otherwise && (confirmed || n != s.newestValid()) {
+	_, err := r.repo.AppendRecord(ctx, how, func(s *repo.LedgerView) (*repo.RecordPlan, error) {
+		confirmed, otherwise := confirmsHash(s, n, right)
+		if s.Find(n) == nil || !otherwise && (confirmed || n != s.NewestValid()) {
 			return nil, nil // the next manifest names the hash, now or once it is repaired itself
 		}
-		what := &recordPlan{why: "verify --repair"}
-		for i := range s.valid {
-			m := &s.valid[i]
-			if m.kept.Sequence == n {
-				m.kept.SHA256, m.isUnverifiable = right, false
+		what := &repo.RecordPlan{Why: "verify --repair"}
+		for i := range s.Valid {
+			m := &s.Valid[i]
+			if m.Kept.Sequence == n {
+				m.Kept.SHA256, m.IsUnverifiable = right, false
 			}
-			what.kept = append(what.kept, m.kept)
+			what.Kept = append(what.Kept, m.Kept)
 		}
 		return what, nil
 	})
@@ -112,12 +116,12 @@ func (r *repairRun) recordCorrectManifest(ctx context.Context, n int64, content 
 
 // confirmsHash reports whether the ledger or the next manifest names this hash for a manifest, and whether one
 // of them names another. If the ledger names a hash, only the ledger counts.
-func (s *ledgerView) confirmsHash(n int64, sum manifest.Hash) (so, otherwise bool) {
-	if m := s.find(n); m != nil && m.isInLedger {
-		return m.kept.SHA256 == sum, m.kept.SHA256 != sum
+func confirmsHash(s *repo.LedgerView, n int64, sum manifest.Hash) (so, otherwise bool) {
+	if m := s.Find(n); m != nil && m.IsInLedger {
+		return m.Kept.SHA256 == sum, m.Kept.SHA256 != sum
 	}
-	for i := range s.valid {
-		if t := s.valid[i].asRead; t != nil && t.Parent != nil && t.Parent.Sequence == n {
+	for i := range s.Valid {
+		if t := s.Valid[i].AsRead; t != nil && t.Parent != nil && t.Parent.Sequence == n {
 			so, otherwise = so || t.Parent.SHA256 == sum, otherwise || t.Parent.SHA256 != sum
 		}
 	}
@@ -137,37 +141,37 @@ func (r *repairRun) putBack(ctx context.Context, key string, content *stagedObje
 	putting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() {
-		if sleep(putting, stopping) == nil {
+		if objects.Sleep(putting, stopping) == nil {
 			cancel(context.Cause(ctx))
 		}
 	})
 	defer stop()
 	_, named := manifest.ParseObjectKey(key) // a manifest may be another run's snapshot
 	if _, isManifest := manifest.ParseManifestKey(key); isManifest {
-		if err := r.confirm(putting, r.head.rawID); err != nil { // it is a commit
+		if err := r.repo.Confirm(putting, r.head.RawID); err != nil { // it is a commit
 			return err
 		}
 	}
 	for range putAttempts {
-		stored, err := r.store.Put(putting, key, content, sums)
-		is := right
+		stored, err := r.repo.Store.Put(putting, key, content, sums)
+		is := objects.Right
 		switch {
 		case errors.Is(err, store.ErrExists) && named:
-			is = foreign
+			is = objects.Foreign
 		case err != nil:
 			return err
 		case stored.Existed:
-			if is, err = r.compareStored(putting, key, sums, ""); err != nil {
+			if is, err = r.repo.CompareStored(putting, key, sums, ""); err != nil {
 				return err
 			}
 		}
 		switch {
-		case is == right:
+		case is == objects.Right:
 			delete(r.deleted, key)
 			return nil
-		case is == foreign && !named:
+		case is == objects.Foreign && !named:
 			return store.ErrExists
-		case is == foreign:
+		case is == objects.Foreign:
 			if err := r.remove(putting, key, content, sums); err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -38,11 +39,11 @@ func (r *repairRun) openOthers(ctx context.Context) error {
 		r.others = append(r.others, &otherArchive{Archive: o.withoutCache()})
 	}
 	for _, c := range r.from.Copies {
-		h, _, err := c.readHead(ctx)
+		h, _, err := c.repo.ReadHead(ctx)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err == nil && h.id != nil && h.id.ID != r.head.archiveID() { // an error is reported once the copy is needed
+		if err == nil && h.ID != nil && h.ID.ID != r.head.ArchiveID() { // an error is reported once the copy is needed
 			r.others = append(r.others, &otherArchive{Archive: c.withoutCache()})
 		}
 	}
@@ -52,16 +53,16 @@ func (r *repairRun) openOthers(ctx context.Context) error {
 // find returns the entry of a file with this content; nil if no readable snapshot has it.
 func (o *otherArchive) find(ctx context.Context, name string, hash manifest.Hash) (*manifest.File, error) {
 	if !o.listed {
-		h, _, err := o.readHead(ctx)
+		h, _, err := o.repo.ReadHead(ctx)
 		if err != nil {
 			return nil, err
 		}
-		for f, err := range o.manifests(ctx, h) {
+		for f, err := range o.repo.Manifests(ctx, h) {
 			if err != nil {
 				return nil, err
 			}
-			if h.record.ValidNumber(f.n) {
-				o.snapshots = append(o.snapshots, f.n)
+			if h.Record.ValidNumber(f.Number) {
+				o.snapshots = append(o.snapshots, f.Number)
 			}
 		}
 		o.listed, o.files = true, map[fileKey]*manifest.File{}
@@ -70,13 +71,13 @@ func (o *otherArchive) find(ctx context.Context, name string, hash manifest.Hash
 	for o.files[key] == nil && len(o.snapshots) > 0 {
 		n := o.snapshots[0]
 		o.snapshots = o.snapshots[1:]
-		s, _, err := o.readSnapshot(ctx, n, nil)
+		s, _, err := o.repo.ReadSnapshot(ctx, n, nil)
 		if err != nil {
 			continue // it is damaged or was pruned; an older one may have the file
 		}
-		o.remember(s)
-		for i := range s.m.Files {
-			f := &s.m.Files[i]
+		o.repo.Remember(s)
+		for i := range s.Manifest.Files {
+			f := &s.Manifest.Files[i]
 			if k := (fileKey{f.Name, f.SHA256}); o.files[k] == nil {
 				o.files[k] = withoutNeighbours(f)
 			}
@@ -99,7 +100,7 @@ func (r *repairRun) fromOtherSnapshot(ctx context.Context, o *otherArchive, key 
 		if f == nil || f.Size != p.part.Size {
 			return fmt.Errorf("the other archive has no file %s with this content", p.file)
 		}
-		return o.fetchFile(ctx, nil, f, &partWriter{to: to, from: offsetOf(p.part)})
+		return o.repo.FetchFile(ctx, nil, f, &partWriter{to: to, from: objects.OffsetOf(p.part)})
 	})
 }
 

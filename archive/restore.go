@@ -11,7 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/strongroom-dev/strongroom/archive/cost"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
 	"github.com/strongroom-dev/strongroom/archive/internal/restoredir"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/archive/internal/thaw"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
@@ -29,27 +34,6 @@ const (
 	CompleteSuffix = restoredir.CompleteSuffix
 )
 
-// RestoreOptions are the options of Restore. The zero value restores all files to an empty directory.
-type RestoreOptions struct {
-	// Include are path.Match patterns of whole names, or of base names if they contain no slash; or ranges,
-	// such as 00000010.jdb..0000001f.jdb. A pattern that begins with ./ is of whole names too, and ./ is no part of
-	// them. An empty list includes all files.
-	Include   []string
-	DryRun    bool // report what would be done; it reads only the target's file names, and writes nothing
-	Overwrite bool // accept a target with files; right files are kept, or replaced as counted in RestoreResult.Replaced
-	// DeleteExtra deletes log files in the target that the snapshot does not have. Without it, Restore deletes
-	// only those of an interrupted restore that it continues.
-	DeleteExtra bool
-	// Also are the ids of other archives of the same database. Restore continues an interrupted restore from one of
-	// them, as it does one from its own archive: a destination may fail in the middle of a restore.
-	Also []string
-	// Thaw makes the restore request the thaw of objects that must be thawed, and wait until they can be read, which may
-	// take days. If it is nil, the error is a FrozenError, and a restore that meets no thawed object writes nothing.
-	Thaw *ThawOptions
-	// Object is called in a dry run with each object that would be read, in the order of the keys; nil disables it.
-	Object func(ObjectRead)
-}
-
 // RestoreResult is what a restore did.
 type RestoreResult struct {
 	Files    int   // the number of files to restore, including those already present
@@ -60,8 +44,8 @@ type RestoreResult struct {
 	Requests int   // in a dry run: the reads that the files need at most
 	// ReadPlan is in a dry run what is read if the target has none of the files. A store without storage classes is not
 	// searched for missing objects.
-	ReadPlan
-	Thaw *ThawPlan // in a dry run: what must be thawed, if the target has none of the files; nil if nothing must
+	values.ReadPlan
+	Thaw *values.ThawPlan // in a dry run: what must be thawed, if the target has none of the files; nil if nothing must
 	// ThawUnknown is in a dry run why it is not known, or not exactly, what must be thawed; empty if it is.
 	ThawUnknown string
 	Free        int64    // in a dry run: the free bytes on the target's file system; -1 if unknown
@@ -92,35 +76,35 @@ type Begun = restoredir.Begun
 // ErrDamaged.
 //
 // The local state has the rate at which files were restored; see Measurements.
-func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string, o RestoreOptions) (*RestoreResult, error) {
-	if err := a.CheckTarget(dir); err != nil {
+func (a *Archive) Restore(ctx context.Context, m *manifest.Manifest, dir string, o values.RestoreOptions) (*RestoreResult, error) {
+	if err := a.repo.CheckTarget(dir); err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
 	return a.restoreAs(ctx, m, dir, cost.Restore, o)
 }
 
 // restoreAs is Restore. kind is that of its measurement.
-func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind string, o RestoreOptions) (*RestoreResult, error) {
-	defer a.hold()()
-	needed := pagesFor(o.Include)
+func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind string, o values.RestoreOptions) (*RestoreResult, error) {
+	defer a.repo.Begin()()
+	needed := repo.PagesFor(o.Include)
 	if !isVacant(dir) {
-		needed = allPages // a file in the target may be any of the snapshot's
+		needed = repo.AllPages // a file in the target may be any of the snapshot's
 	}
-	m, err := a.withPages(ctx, m, needed)
+	m, err := a.repo.WithPages(ctx, m, needed)
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
-	files, err := selectFiles(m.Files, o.Include)
+	files, err := repo.SelectFiles(m.Files, o.Include)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot %d: %w", m.Sequence, err)
 	}
 	res := a.describeRestore(files)
-	if entry(files, IncompleteMarker) != nil {
+	if scan.Entry(files, IncompleteMarker) != nil {
 		return res, fmt.Errorf("%s is a log file of snapshot %d and has the name of the marker of a restore; "+
 			"restore the other files by patterns, and fetch this file separately", IncompleteMarker, m.Sequence)
 	}
-	if err := a.canOpen(ctx, m, files, !o.DryRun); err != nil {
-		return res, fmt.Errorf("restore: %w", a.explainDamage(ctx, m, err))
+	if err := a.repo.CanOpen(ctx, m, files, !o.DryRun); err != nil {
+		return res, fmt.Errorf("restore: %w", a.repo.ExplainDamage(ctx, m, err))
 	}
 	in := restoredir.Options{Include: o.Include, Overwrite: o.Overwrite, DeleteExtra: o.DeleteExtra, Also: o.Also}
 	if o.DryRun {
@@ -151,7 +135,7 @@ func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 			err = fmt.Errorf("%w: %w", ErrNoSpace, err)
 		}
-		return res, fmt.Errorf("restore: %w", a.explainDamage(ctx, m, err))
+		return res, fmt.Errorf("restore: %w", a.repo.ExplainDamage(ctx, m, err))
 	}
 	if measured, ok := res.measure(m, kind, began); ok {
 		a.keepMeasurement(m.Archive, measured)
@@ -160,7 +144,7 @@ func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind
 }
 
 func (a *Archive) restore(
-	ctx context.Context, t *restoredir.Dir, files []manifest.File, o *ThawOptions, res *RestoreResult,
+	ctx context.Context, t *restoredir.Dir, files []manifest.File, o *values.ThawOptions, res *RestoreResult,
 ) error {
 	if err := t.Begin(ctx); err != nil {
 		return err
@@ -182,7 +166,7 @@ func (a *Archive) restore(
 }
 
 func (a *Archive) restoreFiles(
-	ctx context.Context, t *restoredir.Dir, files []manifest.File, o *ThawOptions, res *RestoreResult,
+	ctx context.Context, t *restoredir.Dir, files []manifest.File, o *values.ThawOptions, res *RestoreResult,
 ) error {
 	var bytes int64
 	for i := range files {
@@ -191,10 +175,10 @@ func (a *Archive) restoreFiles(
 			return fmt.Errorf("making the directory of %s: %w", files[i].Name, err)
 		}
 	}
-	a.progress.plan(len(files), bytes)
+	objects.AddTotals(a.repo.Progress, len(files), bytes)
 	outcomes := make([]outcome, len(files))
-	err := a.restoreRuns(ctx, t, files, groupByBundle(files), outcomes)
-	most := thawFailures
+	err := a.restoreRuns(ctx, t, files, objects.GroupByBundle(files), outcomes)
+	most := thaw.ThawFailures
 	if o == nil {
 		most = 1 // nothing was requested that would take time
 	}
@@ -207,7 +191,7 @@ func (a *Archive) restoreFiles(
 			err = a.restoreRuns(ctx, t, files, again, outcomes)
 		}
 		if err == nil && tries > 0 {
-			err = pause(ctx, tries)
+			err = objects.Pause(ctx, tries)
 		}
 		if left, _ := frozenRuns(files, outcomes); len(left) < len(again) {
 			tries = 0
@@ -235,13 +219,13 @@ func (a *Archive) restoreRuns(
 	ctx context.Context, t *restoredir.Dir, files []manifest.File, runs [][]int, outcomes []outcome,
 ) error {
 	g, running := errgroup.WithContext(ctx)
-	s := a.newSlots()
+	s := a.repo.NewSlots()
 	for _, run := range runs {
-		if s.acquire(running) != nil {
+		if s.Acquire(running) != nil {
 			break
 		}
 		g.Go(func() error {
-			defer s.release()
+			defer s.Release()
 			return a.restoreRun(running, s, t, files, run, outcomes)
 		})
 	}
@@ -269,7 +253,7 @@ const (
 // restoreRun restores files that are adjacent in one object, or a single file. It skips those that are right
 // already.
 func (a *Archive) restoreRun(
-	ctx context.Context, s *slots, t *restoredir.Dir, files []manifest.File, run []int, outcomes []outcome,
+	ctx context.Context, s *objects.Slots, t *restoredir.Dir, files []manifest.File, run []int, outcomes []outcome,
 ) error {
 	var missing []int
 	for _, i := range run {
@@ -281,8 +265,8 @@ func (a *Archive) restoreRun(
 			if err := t.SyncFile(files[i].Name); err != nil {
 				return err
 			}
-			a.progress.BytesDone.Add(files[i].Size)
-			a.progress.file()
+			a.repo.Progress.BytesDone.Add(files[i].Size)
+			objects.FileDone(a.repo.Progress)
 			outcomes[i] = wasRight
 			isReplaced, err := t.ReplaceShared(ctx, &files[i])
 			if err != nil {
@@ -295,12 +279,12 @@ func (a *Archive) restoreRun(
 		}
 		missing = append(missing, i)
 	}
-	together := a.openBundle(ctx, s, files, missing)
-	defer together.close()
+	together := a.repo.OpenBundle(ctx, s, files, missing)
+	defer together.Close()
 	for _, i := range missing {
 		f := &files[i]
-		err := t.WriteFile(ctx, f, func(to *disk.File) error { return together.fetch(ctx, f, fileSink{to}) })
-		if errors.Is(err, store.ErrFrozen) && a.canThaw() && ctx.Err() == nil {
+		err := t.WriteFile(ctx, f, func(to *disk.File) error { return together.Fetch(ctx, f, fileSink{to}) })
+		if errors.Is(err, store.ErrFrozen) && thaw.IsPossible(a.repo.Objects) && ctx.Err() == nil {
 			outcomes[i] = isFrozen
 			continue
 		}
@@ -308,7 +292,7 @@ func (a *Archive) restoreRun(
 			return err
 		}
 		outcomes[i] = wasFetched
-		a.progress.file()
+		objects.FileDone(a.repo.Progress)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -6,45 +6,18 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
-	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
 
-// A prune reports how much it deleted, and callers go by whether it is anything.
-func TestAllKindsCount(t *testing.T) {
-	t.Parallel()
-	if got := (PruneCounts{Manifests: 1, Objects: 2, Records: 4, Proofs: 8}).All(); got != 15 {
-		t.Errorf("%d", got)
-	}
-}
-
-// A file that a database wrote on may have the state of a closed one and the same content, or the
-// other way round. Each is a change.
-func TestDiffShowsContentAndState(t *testing.T) {
-	t.Parallel()
-	was := manifest.File{Name: "00000001.jdb", SHA256: manifest.Sum([]byte("a")), State: manifest.Tail}
-	other, closed := was, was
-	other.SHA256, closed.State = manifest.Sum([]byte("b")), manifest.Closed
-	for want, is := range map[int]manifest.File{0: was, 1: other} {
-		d := Diff(&manifest.Manifest{Files: []manifest.File{was}}, &manifest.Manifest{Files: []manifest.File{is}})
-		if len(d.Changed) != want {
-			t.Errorf("%+v: %+v", is, d)
-		}
-	}
-	d := Diff(&manifest.Manifest{Files: []manifest.File{was}}, &manifest.Manifest{Files: []manifest.File{closed}})
-	if len(d.Changed) != 1 {
-		t.Errorf("closed: %+v", d)
-	}
-}
-
 // An object with an MD5 that the manifests lack cannot be compared. Verify must not report it as
 // damaged.
 func TestChecksumThatManifestsLackIsNoProblem(t *testing.T) {
 	t.Parallel()
-	v := &verifyRun{report: &VerifyReport{}}
+	v := &verifyRun{report: &values.VerifyReport{}}
 	v.compare(&store.Object{Key: "data/x", MD5: "0123"}, &need{})
 	if v.report.Compared != 0 || v.report.Uncompared != 1 || len(v.report.Problems) > 0 {
 		t.Errorf("%+v", v.report)
@@ -74,7 +47,7 @@ func TestStatsOfManySnapshots(t *testing.T) {
 	}
 	for n := range 2 {
 		logFile(n + 2)
-		if _, err := a.Backup(t.Context(), src, BackupOptions{Node: "db-1", Tool: "test"}); err != nil {
+		if _, err := a.Backup(t.Context(), src, values.BackupOptions{Node: "db-1", Tool: "test"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -5,6 +5,10 @@ import (
 	"fmt"
 
 	"github.com/strongroom-dev/strongroom/archive/cost"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/internal/snapshots"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -13,10 +17,10 @@ const maxStats = 1000
 
 // Stats is the size of an archive, and how it has grown.
 type Stats struct {
-	Snapshots []Snapshot    // in ascending order, at most the newest thousand; unreadable ones have an Err
-	HasMore   bool          // the archive has older snapshots, too
-	Stored    []cost.Stored // the archive's objects by storage class, in the order of the classes
-	Growth    *cost.Growth  // nil if the snapshots show none
+	Snapshots []values.Snapshot // in ascending order, at most the newest thousand; unreadable ones have an Err
+	HasMore   bool              // the archive has older snapshots, too
+	Stored    []cost.Stored     // the archive's objects by storage class, in the order of the classes
+	Growth    *cost.Growth      // nil if the snapshots show none
 }
 
 // Bytes is the size of all objects; cost.Unbounded if it does not fit.
@@ -31,16 +35,16 @@ func (s *Stats) Bytes() (n int64) {
 func (a *Archive) Stats(ctx context.Context) (*Stats, error) { return a.stats(ctx, maxStats) }
 
 func (a *Archive) stats(ctx context.Context, most int) (*Stats, error) {
-	defer a.hold()()
+	defer a.repo.Begin()()
 	s := &Stats{}
 	var err error
-	if s.Snapshots, err = a.List(ctx, most+1); err != nil {
+	if s.Snapshots, err = snapshots.List(ctx, a.repo, most+1); err != nil {
 		return nil, err
 	}
 	if s.HasMore = len(s.Snapshots) > most; s.HasMore {
 		s.Snapshots = s.Snapshots[1:]
 	}
-	err = inAnyOrder(func() (err error) {
+	err = objects.InAnyOrder(func() (err error) {
 		s.Stored, err = a.listStored(ctx)
 		return err
 	})
@@ -66,7 +70,7 @@ func (a *Archive) listStored(ctx context.Context) ([]cost.Stored, error) {
 		{manifest.LedgerPrefix, func(key string) bool { _, ok := manifest.ParseLedgerKey(key); return ok }},
 		{manifest.ProofsPrefix, func(key string) bool { _, _, ok := manifest.ParseProofKey(key); return ok }},
 	} {
-		for o, err := range a.store.List(ctx, of.prefix, "", "") {
+		for o, err := range a.repo.Store.List(ctx, of.prefix, "", "") {
 			if err != nil {
 				return nil, err
 			}
@@ -79,7 +83,7 @@ func (a *Archive) listStored(ctx context.Context) ([]cost.Stored, error) {
 }
 
 // growthOf returns the growth that readable snapshots show.
-func growthOf(all []Snapshot) *cost.Growth {
+func growthOf(all []values.Snapshot) *cost.Growth {
 	var known []cost.Snapshot
 	for i := range all {
 		s := &all[i]
@@ -87,7 +91,7 @@ func growthOf(all []Snapshot) *cost.Growth {
 			continue
 		}
 		one := cost.Snapshot{
-			Sequence: s.Sequence, Created: s.effective(), Bytes: s.Counts.Bytes, Stored: s.Counts.StoredBytes, Added: s.Counts.AddedBytes,
+			Sequence: s.Sequence, Created: repo.Effective(s), Bytes: s.Counts.Bytes, Stored: s.Counts.StoredBytes, Added: s.Counts.AddedBytes,
 		}
 		if s.Parent != nil {
 			one.Parent = s.Parent.Sequence

@@ -8,7 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/archive/internal/findings"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/internal/snapshots"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -17,8 +21,8 @@ import (
 // listing the presence and size of every object. Problems are in the report and are no error; an error means
 // that Verify could not complete. If a repair had begun by then, Verify also returns the report, which lists
 // what the repair had restored or deleted.
-func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, error) {
-	defer a.hold()()
+func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*values.VerifyReport, error) {
+	defer a.repo.Begin()()
 	done := &repairProgress{mended: map[string]bool{}, correctManifests: map[int64]manifest.Hash{}, deleted: map[string]bool{}}
 	for again := true; ; {
 		v := a.newVerifyRun(&o, done)
@@ -45,11 +49,11 @@ func (a *Archive) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, e
 // restored at most once.
 func (a *Archive) newVerifyRun(o *VerifyOptions, done *repairProgress) *verifyRun {
 	fresh := a.withoutCache()
-	fresh.undecrypted, fresh.readsOnly = &undecrypted{}, o.Repair == nil
+	fresh.repo.Undecrypted, fresh.repo.ReadsOnly = &objects.Undecrypted{}, o.Repair == nil
 	return &verifyRun{
 		Archive: fresh, o: o, repairProgress: done, mergedProofs: map[string]bool{}, readTimes: readTimes{}, refs: map[int64]manifest.Ref{},
-		report: &VerifyReport{Problems: []Problem{}, Damaged: []Damage{}, Repaired: []Problem{}, Nested: []Nested{}},
-		slots:  a.newSlots(),
+		report: &values.VerifyReport{Problems: []values.Problem{}, Damaged: []values.Damage{}, Repaired: []values.Problem{}, Nested: []values.Nested{}},
+		slots:  a.repo.NewSlots(),
 		needs:  map[string]*need{}, seenParts: map[partKey]bool{}, multiPartFiles: map[string]*manifest.File{},
 	}
 }
@@ -60,7 +64,7 @@ func (v *verifyRun) pass(ctx context.Context) error {
 	if err := v.readManifests(ctx); err != nil {
 		return err
 	}
-	if v.o.Repair != nil && v.head.unread != nil {
+	if v.o.Repair != nil && v.head.Unread != nil {
 		var err error
 		if v.rerun, err = v.repairLedger(ctx); err != nil || v.rerun {
 			return err
@@ -69,7 +73,7 @@ func (v *verifyRun) pass(ctx context.Context) error {
 	o := v.o
 	whole := len(o.Snapshots) == 0
 	var before *manifest.Proof
-	if whole && v.head.hasProofs {
+	if whole && v.head.HasProofs {
 		var err error
 		if before, err = v.previousProof(ctx); err != nil {
 			return err
@@ -95,7 +99,7 @@ func (v *verifyRun) pass(ctx context.Context) error {
 			return err
 		}
 	}
-	v.report.Unopened, v.report.UnopenedBytes = int(v.undecrypted.parts.Load()), v.undecrypted.bytes.Load()
+	v.report.Unopened, v.report.UnopenedBytes = int(v.repo.Undecrypted.Parts.Load()), v.repo.Undecrypted.Bytes.Load()
 	if v.report.Unopened > 0 {
 		v.report.Recipients = slices.Concat(v.recipients...)
 		slices.Sort(v.report.Recipients)
@@ -120,7 +124,7 @@ func (v *verifyRun) pass(ctx context.Context) error {
 		v.countCoverage(start)
 	}
 	v.finish()
-	if whole && o.Proof && v.head.archiveID() != "" {
+	if whole && o.Proof && v.head.ArchiveID() != "" {
 		if err := v.storeProof(ctx, start); err != nil {
 			v.report.Unproven = err.Error()
 		}
@@ -128,24 +132,11 @@ func (v *verifyRun) pass(ctx context.Context) error {
 	return nil
 }
 
-// WithDecoder returns the same archive with another decoder, whose identities decrypt the content. It shares no
-// cache with the original.
-func (a *Archive) WithDecoder(d *encoding.Decoder) *Archive {
-	b := a.withoutCache()
-	b.decoder = d
-	return b
-}
-
-// withoutCache returns the same archive with an empty cache, so that everything is read again.
-func (a *Archive) withoutCache() *Archive {
-	return &Archive{store: a.store, codec: a.codec, transfers: a.transfers, limiter: a.limiter, state: a.state, log: a.log, progress: a.progress, encoder: a.encoder, decoder: a.decoder, ranges: a.ranges}
-}
-
 type verifyRun struct {
 	*Archive
 	o               *VerifyOptions
-	report          *VerifyReport
-	head            *head                  // the archive's state before the manifests were read
+	report          *values.VerifyReport
+	head            *repo.Head             // the archive's state before the manifests were read
 	refs            map[int64]manifest.Ref // the hashes of manifests, as the ledger or later manifests name them
 	*repairProgress                        // what earlier passes of a repair have done
 	mergedProofs    map[string]bool        // the keys of the verification records that were merged
@@ -153,7 +144,7 @@ type verifyRun struct {
 	rerun           bool                   // a restored object may name objects that were not checked yet
 	hasMixedIDs     bool                   // the manifests do not agree on the archive's id
 	readTimes       readTimes              // when objects were last read back
-	damage          *damageLog             // what the verification records name; nil without a verify of the whole
+	damage          *findings.DamageLog    // what the verification records name; nil without a verify of the whole
 	needs           map[string]*need
 	order           []int64 // the snapshots that were read, newest first
 	// recipients are the recipients of these snapshots, in the same order.
@@ -162,13 +153,13 @@ type verifyRun struct {
 	// multiPartFiles are the files of several parts, by name and hash. The file may be wrong even if each part
 	// is right.
 	multiPartFiles map[string]*manifest.File
-	latest         latest // with Repair, the newest objects
-	slots          *slots // of the objects that are checked at once
+	latest         latest         // with Repair, the newest objects
+	slots          *objects.Slots // of the objects that are checked at once
 
 	mu sync.Mutex // guards report and needs while several goroutines check objects
 }
 
-func (v *verifyRun) addProblem(p Problem) {
+func (v *verifyRun) addProblem(p values.Problem) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if n := v.needs[p.Object]; n != nil {
@@ -177,7 +168,7 @@ func (v *verifyRun) addProblem(p Problem) {
 			p.Snapshots = append(p.Snapshots, v.order[s.from:s.to]...)
 		}
 		for _, part := range n.parts {
-			if p.Kind != ProblemContent && !slices.Contains(p.Files, part.file) { // "content" problems name their file
+			if p.Kind != values.ProblemContent && !slices.Contains(p.Files, part.file) { // "content" problems name their file
 				p.Files = append(p.Files, part.file)
 			}
 		}
@@ -188,16 +179,16 @@ func (v *verifyRun) addProblem(p Problem) {
 // readManifests reads every selected manifest, newest first, checks the chain from each to its parent, and
 // records the objects that they need.
 func (v *verifyRun) readManifests(ctx context.Context) error {
-	h, hasManifests, err := v.readHead(ctx)
+	h, hasManifests, err := v.repo.ReadHead(ctx)
 	if err != nil {
 		return err
 	}
-	if !hasManifests && !h.exists() {
-		return v.nothing(ctx)
+	if !hasManifests && !h.Exists() {
+		return v.repo.Nothing(ctx)
 	}
 	v.head = h
-	if h.record != nil {
-		for _, k := range h.record.Kept {
+	if h.Record != nil {
+		for _, k := range h.Record.Kept {
 			v.refs[k.Sequence] = k.Ref
 		}
 	}
@@ -205,30 +196,30 @@ func (v *verifyRun) readManifests(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	seen, err := v.loadPin(h.archiveID())
+	seen, err := v.repo.LoadPin(h.ArchiveID())
 	if err != nil {
 		return err
 	}
 	c := chain{v: v, head: h, seen: seen}
-	for f, err := range v.manifests(ctx, h) {
+	for f, err := range v.repo.Manifests(ctx, h) {
 		if err != nil {
 			return err
 		}
-		if !h.record.ValidNumber(f.n) || (wanted != nil && !wanted[f.n]) {
+		if !h.Record.ValidNumber(f.Number) || (wanted != nil && !wanted[f.Number]) {
 			continue
 		}
-		h.greatest = max(h.greatest, f.n)
-		v.noteCreated(&f.object)
-		if err := c.next(ctx, f.n, wanted == nil); err != nil {
+		h.Greatest = max(h.Greatest, f.Number)
+		v.noteCreated(&f.Object)
+		if err := c.next(ctx, f.Number, wanted == nil); err != nil {
 			return err
 		}
 	}
 	c.checkForeign()
-	if u := h.unread; u != nil {
-		v.addProblem(Problem{Object: manifest.LedgerKey(u.ref.Number), Kind: ProblemContent, Detail: u.err.Error() +
+	if u := h.Unread; u != nil {
+		v.addProblem(values.Problem{Object: manifest.LedgerKey(u.Ref.Number), Kind: values.ProblemContent, Detail: u.Err.Error() +
 			"; the snapshots are those of the record before it, and nothing is pruned or held"})
 	}
-	v.report.Ignored = slices.Clip(h.ignored)
+	v.report.Ignored = slices.Clip(h.Ignored)
 	if err := v.noteBlocks(ctx, h); err != nil {
 		return err
 	}
@@ -236,20 +227,20 @@ func (v *verifyRun) readManifests(ctx context.Context) error {
 		if err := c.end(ctx); err != nil {
 			return err
 		}
-		v.rememberHead(ctx, h)
-	} else if h.id != nil {
-		v.rememberSeen(ctx, h.id.ID, nil)
+		v.repo.RememberHead(ctx, h)
+	} else if h.ID != nil {
+		v.repo.RememberSeen(ctx, h.ID.ID, nil)
 	}
 	return nil
 }
 
-func (v *verifyRun) selectedNumbers(ctx context.Context, h *head) (map[int64]bool, error) {
+func (v *verifyRun) selectedNumbers(ctx context.Context, h *repo.Head) (map[int64]bool, error) {
 	if len(v.o.Snapshots) == 0 {
 		return nil, nil
 	}
 	wanted := map[int64]bool{}
 	for _, s := range v.o.Snapshots {
-		n, err := v.resolve(ctx, h, s)
+		n, err := snapshots.Resolve(ctx, v.repo, h, s)
 		if err != nil {
 			return nil, err
 		}
@@ -264,12 +255,12 @@ func (v *verifyRun) dropProblemsOfPruned(ctx context.Context) error {
 	if len(v.report.Problems) == 0 {
 		return nil
 	}
-	now, err := v.rereadLedger(ctx)
-	if err != nil || now.ledger == v.head.ledger {
+	now, err := v.repo.RereadLedger(ctx)
+	if err != nil || now.Ledger == v.head.Ledger {
 		return err
 	}
-	pruned := func(n int64) bool { return !v.head.record.Lacks(n) && now.record.Lacks(n) }
-	v.report.Problems = slices.DeleteFunc(v.report.Problems, func(p Problem) bool {
+	pruned := func(n int64) bool { return !v.head.Record.Lacks(n) && now.Record.Lacks(n) }
+	v.report.Problems = slices.DeleteFunc(v.report.Problems, func(p values.Problem) bool {
 		return len(p.Snapshots) > 0 && !slices.ContainsFunc(p.Snapshots, func(n int64) bool { return !pruned(n) })
 	})
 	for i := range v.report.Problems {
@@ -283,13 +274,13 @@ func (v *verifyRun) finish() {
 		slices.Sort(v.report.Problems[i].Snapshots)
 		slices.Sort(v.report.Problems[i].Files)
 	}
-	slices.SortFunc(v.report.Problems, func(a, b Problem) int {
+	slices.SortFunc(v.report.Problems, func(a, b values.Problem) int {
 		if c := strings.Compare(a.Object, b.Object); c != 0 {
 			return c
 		}
 		return strings.Compare(string(a.Kind), string(b.Kind))
 	})
-	slices.SortFunc(v.report.Damaged, func(a, b Damage) int { return strings.Compare(a.File, b.File) })
+	slices.SortFunc(v.report.Damaged, func(a, b values.Damage) int { return strings.Compare(a.File, b.File) })
 	for _, d := range v.report.Damaged {
 		slices.Sort(d.Snapshots)
 	}

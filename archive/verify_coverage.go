@@ -7,17 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
-
-// Coverage is how much of an archive was ever read back and found intact, and when.
-type Coverage struct {
-	Objects   int       `json:"objects"`        // data objects and bundles that the snapshots need
-	Bytes     int64     `json:"bytes"`          // stored bytes of these objects
-	Read      int       `json:"read"`           // the number of these objects that were ever read back
-	Since     time.Time `json:"since,omitzero"` // the oldest time at which one of them was last read back
-	ReadBytes int64     `json:"read_bytes"`     // stored bytes of the objects that were ever read back
-}
 
 // readTimes is when objects were last read back, by the prefixes of their keys.
 type readTimes map[[manifest.KeyPrefixLen]byte]time.Time
@@ -95,7 +87,7 @@ func (v *verifyRun) pickSample() {
 // countCoverage adds the objects read in this run, drops those that no snapshot needs any more, and fills in the
 // report's Coverage.
 func (v *verifyRun) countCoverage(now time.Time) {
-	v.report.Coverage = Coverage{}
+	v.report.Coverage = values.Coverage{}
 	c := &v.report.Coverage
 	still := readTimes{}
 	for key, n := range v.needs {

@@ -7,6 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/internal/thaw"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -16,7 +20,7 @@ func (v *verifyRun) readData(ctx context.Context) error {
 	for _, n := range v.needs {
 		for _, p := range n.parts {
 			if !n.bad && !n.skip && !n.read {
-				v.progress.plan(1, p.part.Size)
+				objects.AddTotals(v.repo.Progress, 1, p.part.Size)
 			}
 		}
 	}
@@ -37,7 +41,7 @@ func (v *verifyRun) readData(ctx context.Context) error {
 		if !v.retryFrozen(tries) {
 			break
 		}
-		if err := pause(ctx, min(tries, 4)); err != nil {
+		if err := objects.Pause(ctx, min(tries, 4)); err != nil {
 			return err
 		}
 	}
@@ -51,9 +55,9 @@ func (v *verifyRun) readNeed(ctx context.Context, key string, n *need) error {
 		v.skipFrozen(n)
 		return nil
 	}
-	if errors.Is(err, ErrNoIdentity) && len(n.spans) > 0 {
+	if errors.Is(err, values.ErrNoIdentity) && len(n.spans) > 0 {
 		first := n.spans[0].from
-		err = encryptedTo(v.order[first], v.recipients[first], err)
+		err = repo.EncryptedTo(v.order[first], v.recipients[first], err)
 	}
 	if err != nil {
 		return err
@@ -72,7 +76,7 @@ func (v *verifyRun) readObject(ctx context.Context, key string, n *need) error {
 	for i, p := range n.parts {
 		files[i] = manifest.File{Name: p.file, Size: p.part.Size, SHA256: p.part.SHA256, Parts: []manifest.Part{*p.part}}
 	}
-	for _, run := range groupByBundle(files) {
+	for _, run := range objects.GroupByBundle(files) {
 		if err := v.readRun(ctx, key, files, run); err != nil {
 			return err
 		}
@@ -86,18 +90,18 @@ func (v *verifyRun) readMultiPart(ctx context.Context) error {
 	for _, f := range v.multiPartFiles {
 		if slices.ContainsFunc(f.Parts, func(p manifest.Part) bool {
 			n := v.needs[p.Object]
-			return n.bad || n.skip || encrypted(p.Encoding) && !v.decoder.Opens()
+			return n.bad || n.skip || objects.Encrypted(p.Encoding) && !v.repo.Decoder.Opens()
 		}) {
 			continue
 		}
-		err, thawErr := v.readThawing(ctx, f, v.o.Thaw, func() error { return v.readWhole(ctx, f) })
+		err, thawErr := thaw.ReadThawing(ctx, v.repo.Objects, f, v.o.Thaw, func() error { return v.readWhole(ctx, f) })
 		switch {
 		case thawErr != nil:
 			return fmt.Errorf("thawing what is to be read back: %w", thawErr)
 		case errors.Is(err, store.ErrFrozen): // its parts were read, each by itself
 			v.skipFrozen(v.needs[f.Parts[len(f.Parts)-1].Object])
-		case errors.Is(err, ErrDamaged):
-			v.addProblem(Problem{Object: f.Parts[0].Object, Kind: ProblemContent, Detail: err.Error(), Files: []string{f.Name}})
+		case errors.Is(err, values.ErrDamaged):
+			v.addProblem(values.Problem{Object: f.Parts[0].Object, Kind: values.ProblemContent, Detail: err.Error(), Files: []string{f.Name}})
 		case err != nil:
 			return err
 		}
@@ -107,16 +111,16 @@ func (v *verifyRun) readMultiPart(ctx context.Context) error {
 
 // readWhole fetches and hashes one file.
 func (v *verifyRun) readWhole(ctx context.Context, f *manifest.File) error {
-	if err := v.slots.acquire(ctx); err != nil {
+	if err := v.slots.Acquire(ctx); err != nil {
 		return err
 	}
-	defer v.slots.release()
-	return v.fetchFile(ctx, v.spare(), f, discard{})
+	defer v.slots.Release()
+	return v.repo.FetchFile(ctx, v.spare(), f, objects.Discard{})
 }
 
 // spare returns the slots for ranges of large objects. Transfers that archives share have none to spare.
-func (v *verifyRun) spare() *slots {
-	if v.limiter != nil {
+func (v *verifyRun) spare() *objects.Slots {
+	if v.repo.IsLimited() {
 		return nil
 	}
 	return v.slots
@@ -124,16 +128,16 @@ func (v *verifyRun) spare() *slots {
 
 // readRun fetches and hashes parts that are adjacent in an object.
 func (v *verifyRun) readRun(ctx context.Context, key string, files []manifest.File, run []int) error {
-	together := v.openBundle(ctx, v.spare(), files, run)
-	defer together.close()
+	together := v.repo.OpenBundle(ctx, v.spare(), files, run)
+	defer together.Close()
 	for _, i := range run {
 		f := &files[i]
-		err := together.fetch(ctx, f, discard{})
-		v.progress.file()
+		err := together.Fetch(ctx, f, objects.Discard{})
+		objects.FileDone(v.repo.Progress)
 		switch {
-		case errors.Is(err, ErrDamaged):
+		case errors.Is(err, values.ErrDamaged):
 			detail := strings.TrimPrefix(err.Error(), f.Name+": "+key+", ")
-			v.addProblem(Problem{Object: key, Kind: ProblemContent, Detail: detail, Files: []string{f.Name}})
+			v.addProblem(values.Problem{Object: key, Kind: values.ProblemContent, Detail: detail, Files: []string{f.Name}})
 		case err != nil:
 			return err
 		default:

@@ -3,6 +3,9 @@ package archive
 import (
 	"slices"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -42,16 +45,16 @@ type partKey struct {
 }
 
 // need records the objects that a snapshot needs.
-func (v *verifyRun) need(s *snapshot) {
-	v.order, v.recipients = append(v.order, s.ref.Sequence), append(v.recipients, s.m.Recipients)
-	for i := range s.pages {
-		ref := &s.pages[i].Ref
+func (v *verifyRun) need(s *repo.Snapshot) {
+	v.order, v.recipients = append(v.order, s.Ref.Sequence), append(v.recipients, s.Manifest.Recipients)
+	for i := range s.Pages {
+		ref := &s.Pages[i].Ref
 		v.needObject(ref.Object, ref.Stored, ref.Stored.Size, false)
 	}
-	for i := range s.m.Files {
-		f := &s.m.Files[i]
+	for i := range s.Manifest.Files {
+		f := &s.Manifest.Files[i]
 		if f.Damaged() {
-			v.noteDamage(f.Name, s.ref.Sequence)
+			v.noteDamage(f.Name, s.Ref.Sequence)
 		}
 		if len(f.Parts) > 1 {
 			v.multiPartFiles[f.Name+f.SHA256.String()] = withoutNeighbours(f)
@@ -64,7 +67,7 @@ func (v *verifyRun) need(s *snapshot) {
 				size += *p.Stored.Offset
 			}
 			n := v.needObject(p.Object, p.Stored, size, bundled)
-			if k := (partKey{p.Object, offsetOf(p), f.Name}); !v.seenParts[k] {
+			if k := (partKey{p.Object, objects.OffsetOf(p), f.Name}); !v.seenParts[k] {
 				v.seenParts[k] = true
 				n.parts = append(n.parts, needPart{new(*p), f.Name, at})
 			}
@@ -82,19 +85,12 @@ func withoutNeighbours(f *manifest.File) *manifest.File {
 }
 
 func (v *verifyRun) noteDamage(file string, snapshot int64) {
-	i := slices.IndexFunc(v.report.Damaged, func(d Damage) bool { return d.File == file })
+	i := slices.IndexFunc(v.report.Damaged, func(d values.Damage) bool { return d.File == file })
 	if i < 0 {
 		i = len(v.report.Damaged)
-		v.report.Damaged = append(v.report.Damaged, Damage{File: file})
+		v.report.Damaged = append(v.report.Damaged, values.Damage{File: file})
 	}
 	v.report.Damaged[i].Snapshots = append(v.report.Damaged[i].Snapshots, snapshot)
-}
-
-func offsetOf(p *manifest.Part) int64 {
-	if p.Stored.Offset == nil {
-		return 0
-	}
-	return *p.Stored.Offset
 }
 
 func (v *verifyRun) needObject(key string, stored manifest.StoredSums, size int64, atLeast bool) *need {

@@ -6,29 +6,31 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/nested"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
 
 // listObjects compares the needed objects with a listing.
 func (v *verifyRun) listObjects(ctx context.Context) error {
-	found := roots{}
+	found := nested.Roots{}
 	for _, prefix := range []string{manifest.BundlesPrefix, manifest.DataPrefix, manifest.PagesPrefix} {
-		listing := nesting{roots: found}
-		for o, err := range v.store.List(ctx, prefix, "", "") {
+		listing := nested.Nesting{Roots: found}
+		for o, err := range v.repo.Store.List(ctx, prefix, "", "") {
 			if err != nil {
 				return err
 			}
-			listing.see(o.Key, v.listed(&o))
+			listing.See(o.Key, v.listed(&o))
 			if v.needs[o.Key] == nil {
 				if err := v.noteBlockingFile(ctx, o.Key); err != nil {
 					return err
 				}
 			}
 		}
-		v.report.Nested = append(v.report.Nested, listing.end()...)
-		v.report.Unreferenced += int(listing.rest.other)
-		v.greatest = max(v.greatest, listing.rest.greatest)
+		v.report.Nested = append(v.report.Nested, listing.End()...)
+		v.report.Unreferenced += int(listing.Rest.Other)
+		v.greatest = max(v.greatest, listing.Rest.Greatest)
 	}
 	if err := v.findFolded(ctx); err != nil {
 		return err
@@ -37,7 +39,7 @@ func (v *verifyRun) listObjects(ctx context.Context) error {
 		v.report.Objects++
 		v.report.Bytes += n.size
 		if !n.found {
-			v.addProblem(Problem{Object: key, Kind: ProblemMissing, Detail: "it is not in the store"})
+			v.addProblem(values.Problem{Object: key, Kind: values.ProblemMissing, Detail: "it is not in the store"})
 		}
 	}
 	return nil
@@ -45,12 +47,12 @@ func (v *verifyRun) listObjects(ctx context.Context) error {
 
 // listed compares a listed object with its need, and returns its tally. The tally does not count if the object
 // turns out to belong to a nested archive.
-func (v *verifyRun) listed(o *store.Object) tally {
+func (v *verifyRun) listed(o *store.Object) nested.Tally {
 	n := v.needs[o.Key]
 	if n == nil {
-		t := tallyOf(o)
+		t := nested.TallyOf(o)
 		if len(v.o.Snapshots) > 0 { // it may be another snapshot's
-			t.other = 0
+			t.Other = 0
 		}
 		return t
 	}
@@ -58,17 +60,17 @@ func (v *verifyRun) listed(o *store.Object) tally {
 	v.noteFrozen(o, n)
 	v.noteCreated(o)
 	if o.Size < n.size || (o.Size != n.size && !n.atLeast) {
-		v.addProblem(Problem{Object: o.Key, Kind: ProblemSize, Detail: fmt.Sprintf("it has %d bytes and should have %d", o.Size, n.size)})
+		v.addProblem(values.Problem{Object: o.Key, Kind: values.ProblemSize, Detail: fmt.Sprintf("it has %d bytes and should have %d", o.Size, n.size)})
 	}
 	if o.CRC32C != nil && !n.atLeast && *o.CRC32C != n.stored.CRC32C && !n.bad {
 		v.wrongChecksum(o.Key, *o.CRC32C, n)
 	}
-	return tally{objects: 1}
+	return nested.Tally{Objects: 1}
 }
 
 func (v *verifyRun) wrongChecksum(key string, got manifest.CRC32C, n *need) {
-	v.addProblem(Problem{
-		Object: key, Kind: ProblemChecksum,
+	v.addProblem(values.Problem{
+		Object: key, Kind: values.ProblemChecksum,
 		Detail: fmt.Sprintf("the provider reports CRC-32C %s, and it was stored with %s", got, n.stored.CRC32C),
 	})
 }
@@ -76,10 +78,10 @@ func (v *verifyRun) wrongChecksum(key string, got manifest.CRC32C, n *need) {
 // askChecksums requests the checksum of each object, which S3 does not list.
 func (v *verifyRun) askChecksums(ctx context.Context) error {
 	return v.each(ctx, func(ctx context.Context, key string, n *need) error {
-		o, err := v.store.Stat(ctx, key)
+		o, err := v.repo.Store.Stat(ctx, key)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			v.addProblem(Problem{Object: key, Kind: ProblemMissing, Detail: "it is not in the store"})
+			v.addProblem(values.Problem{Object: key, Kind: values.ProblemMissing, Detail: "it is not in the store"})
 		case err != nil:
 			return fmt.Errorf("checking %s: %w", key, err)
 		default:
@@ -107,8 +109,8 @@ func (v *verifyRun) compare(o *store.Object, n *need) {
 	case byCRC && *o.CRC32C != n.stored.CRC32C:
 		v.wrongChecksum(o.Key, *o.CRC32C, n)
 	case byMD5 && o.MD5 != n.stored.MD5:
-		v.addProblem(Problem{
-			Object: o.Key, Kind: ProblemChecksum,
+		v.addProblem(values.Problem{
+			Object: o.Key, Kind: values.ProblemChecksum,
 			Detail: fmt.Sprintf("the provider reports MD5 %s, and it was stored with %s", o.MD5, n.stored.MD5),
 		})
 	}

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/repo"
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
@@ -22,7 +25,7 @@ func (v *verifyRun) storeProof(ctx context.Context, start time.Time) error {
 		if attempt > 0 && len(late) == 0 {
 			return nil
 		}
-		if attempt == raceAttempts {
+		if attempt == objects.RaceAttempts {
 			return errors.New("other verifies keep storing verification records")
 		}
 		for _, p := range late {
@@ -43,7 +46,7 @@ func (v *verifyRun) storeProof(ctx context.Context, start time.Time) error {
 
 func (v *verifyRun) putProofs(ctx context.Context, start time.Time) error {
 	p := manifest.Proof{
-		Archive: v.head.archiveID(), Kind: manifest.ProofVerify, Created: start, DurationMS: time.Since(start).Milliseconds(), Tool: v.o.Tool, Outcome: manifest.OutcomeOK,
+		Archive: v.head.ArchiveID(), Kind: manifest.ProofVerify, Created: start, DurationMS: time.Since(start).Milliseconds(), Tool: v.o.Tool, Outcome: manifest.OutcomeOK,
 		Snapshots: int64(v.report.Snapshots), Objects: int64(v.report.Objects), Bytes: v.report.Bytes,
 		ReadObjects: int64(v.report.ReadObjects), ReadBytes: v.report.ReadBytes,
 	}
@@ -70,7 +73,7 @@ func (v *verifyRun) putProofs(ctx context.Context, start time.Time) error {
 
 // detailOf returns a problem's detail for a verification record: without the result of a repair, and short
 // enough for ten thousand problems in one record.
-func detailOf(p *Problem) string {
+func detailOf(p *values.Problem) string {
 	if r := []rune(p.Detail); len(r) > 500 {
 		return string(r[:500]) + " …"
 	}
@@ -78,7 +81,7 @@ func detailOf(p *Problem) string {
 }
 
 func (v *verifyRun) putOwnProof(ctx context.Context, p *manifest.Proof) error {
-	key, err := v.putProof(ctx, p)
+	key, err := v.repo.Findings.PutProof(ctx, p)
 	v.mergedProofs[key] = true
 	return err
 }
@@ -86,7 +89,7 @@ func (v *verifyRun) putOwnProof(ctx context.Context, p *manifest.Proof) error {
 // previousProof reads the latest verification records from before Verify began, and what all of them name. It marks
 // all existing ones as merged.
 func (v *verifyRun) previousProof(ctx context.Context) (*manifest.Proof, error) {
-	all, err := v.proofs(ctx)
+	all, err := v.repo.Findings.Proofs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -95,20 +98,20 @@ func (v *verifyRun) previousProof(ctx context.Context) (*manifest.Proof, error) 
 			v.mergedProofs[o.Key] = true
 		}
 	}
-	read, err := v.newestProof(ctx, all[manifest.ProofRead], manifest.ProofRead, v.head.archiveID())
+	read, err := v.repo.Findings.NewestProof(ctx, all[manifest.ProofRead], manifest.ProofRead, v.head.ArchiveID())
 	if err != nil {
 		return nil, err
 	}
 	v.readTimes = readTimesOf(read)
-	if v.damage, err = v.damageLogOf(ctx, v.head.archiveID(), all[manifest.ProofVerify]); err != nil {
+	if v.damage, err = v.repo.Findings.DamageLogOf(ctx, v.head.ArchiveID(), all[manifest.ProofVerify]); err != nil {
 		return nil, err
 	}
-	return v.newestProof(ctx, all[manifest.ProofVerify], manifest.ProofVerify, v.head.archiveID())
+	return v.repo.Findings.NewestProof(ctx, all[manifest.ProofVerify], manifest.ProofVerify, v.head.ArchiveID())
 }
 
 // lateProofs reads the verification records that were stored since.
 func (v *verifyRun) lateProofs(ctx context.Context) (late []*manifest.Proof, err error) {
-	all, err := v.proofs(ctx)
+	all, err := v.repo.Findings.Proofs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -118,11 +121,11 @@ func (v *verifyRun) lateProofs(ctx context.Context) (late []*manifest.Proof, err
 				continue
 			}
 			v.mergedProofs[o.Key] = true
-			p, err := v.readProof(ctx, o.Key, kind)
+			p, err := v.repo.Findings.ReadProof(ctx, o.Key, kind)
 			if err != nil {
 				return nil, err
 			}
-			if p != nil && p.Archive == v.head.archiveID() {
+			if p != nil && p.Archive == v.head.ArchiveID() {
 				late = append(late, p)
 			}
 		}
@@ -142,8 +145,8 @@ func (v *verifyRun) mergePreviousFindings(p *manifest.Proof, late bool) {
 	found := foundOn + p.Created.Format(time.DateOnly) + ", and not read back since)"
 	for i := range p.Problems {
 		x := &p.Problems[i]
-		kind := ProblemKind(x.What)
-		if kind != ProblemContent && kind != ProblemChecksum {
+		kind := values.ProblemKind(x.What)
+		if kind != values.ProblemContent && kind != values.ProblemChecksum {
 			continue
 		}
 		detail := x.Detail
@@ -158,17 +161,17 @@ func (v *verifyRun) mergePreviousFindings(p *manifest.Proof, late bool) {
 	more := p.More.Set()
 	for key := range v.needs {
 		if more[manifest.KeyPrefixOf(key)] {
-			v.mergeFinding(key, ProblemContent, "it was wrong or missing"+found, late)
+			v.mergeFinding(key, values.ProblemContent, "it was wrong or missing"+found, late)
 		}
 	}
 }
 
-func (v *verifyRun) mergeFinding(key string, kind ProblemKind, detail string, late bool) {
+func (v *verifyRun) mergeFinding(key string, kind values.ProblemKind, detail string, late bool) {
 	n := v.needs[key]
 	if n == nil || n.bad || v.mended[key] || (n.read || n.settled) && !late || len(n.parts) == 0 {
 		return
 	}
-	p := Problem{Object: key, Kind: kind, Detail: detail}
+	p := values.Problem{Object: key, Kind: kind, Detail: detail}
 	for _, part := range n.parts {
 		if !slices.Contains(p.Files, part.file) {
 			p.Files = append(p.Files, part.file)
@@ -182,9 +185,9 @@ func (v *verifyRun) checkEmpty(ctx context.Context) error {
 	if v.report.Snapshots > 0 || len(v.report.Problems) > 0 || len(v.o.Snapshots) > 0 {
 		return nil
 	}
-	err := v.emptied(ctx, v.head, v.greatest)
-	if lost, is := errors.AsType[*errEmptied](err); is {
-		v.addProblem(Problem{Object: manifest.ManifestsPrefix, Kind: ProblemMissing, Detail: lost.Error()})
+	err := v.repo.Emptied(ctx, v.head, v.greatest)
+	if lost, is := errors.AsType[*repo.ErrEmptied](err); is {
+		v.addProblem(values.Problem{Object: manifest.ManifestsPrefix, Kind: values.ProblemMissing, Detail: lost.Error()})
 		return nil
 	}
 	return err

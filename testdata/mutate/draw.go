@@ -145,7 +145,7 @@ func isText(n *ast.BinaryExpr) bool {
 
 // isLog reports whether a call only writes to the log.
 func isLog(function string) bool {
-	for _, level := range []string{".log.Debug", ".log.Info", ".log.Warn"} {
+	for _, level := range []string{".Log.Debug", ".Log.Info", ".Log.Warn", ".log.Debug", ".log.Info", ".log.Warn"} {
 		if strings.HasSuffix(function, level) {
 			return true
 		}

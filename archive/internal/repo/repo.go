@@ -1,0 +1,86 @@
+package repo
+
+import (
+	"context"
+	"sync"
+
+	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/archive/internal/findings"
+	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+	"github.com/strongroom-dev/strongroom/archive/internal/scan"
+	"github.com/strongroom-dev/strongroom/manifest"
+	"github.com/strongroom-dev/strongroom/store"
+)
+
+// A Repo is the state of an archive: what its records, manifests and pages say, and what this host remembers of them.
+// Its methods may be called from several goroutines.
+type Repo struct {
+	*objects.Objects
+	Findings *findings.Findings
+
+	Codec     *manifest.PageCodec
+	ReadsOnly bool                      // the operation changes nothing in the archive
+	Sealed    *localstate.SealedRecords // encrypted objects, recorded before they are stored; nil without the cache
+
+	Mu          sync.Mutex             // guards the fields below
+	idSum       manifest.Hash          // of archive.json, as it was last read or written
+	headID      *manifest.Archive      // archive.json as ReadHead found it; nil if it is missing or damaged
+	Whole       *localstate.Whole      // the snapshots that were stored without the ledger's next record
+	Known       *Snapshot              // the newest manifest that was read or written
+	TailRead    *scan.TailRead         // how far the tail was read last
+	LastSource  localstate.SourceState // of the source's last files; used without a state directory
+	Stamps      *localstate.FileStamps // of the source's files
+	ListedPages string                 // the archive whose pages a backup of this process has listed
+
+	// isUncompared means that it was logged that this operation does not compare the archive with the local state.
+	isUncompared bool
+}
+
+// New returns the archive in a store. It sends no request: the archive need not exist yet.
+func New(s store.Store, o objects.Options) *Repo {
+	all := objects.New(s, o)
+	return &Repo{
+		Objects: all, Findings: findings.New(all), Codec: manifest.NewPageCodec(),
+		Sealed: localstate.NewSealedRecords(all.State, all.Log),
+	}
+}
+
+// WithoutCache returns the same archive with an empty cache, so that everything is read again.
+func (a *Repo) WithoutCache() *Repo {
+	all := a.Objects.WithoutCache()
+	return &Repo{Objects: all, Findings: findings.New(all), Codec: a.Codec}
+}
+
+// WithDecoder returns the same archive with another decoder, whose identities decrypt the content. It shares no cache
+// with the original.
+func (a *Repo) WithDecoder(d *encoding.Decoder) *Repo {
+	b := a.WithoutCache()
+	b.Decoder = d
+	return b
+}
+
+// MakeDurable makes the objects durable that an operation relies on: the newest manifest and the newest ledger record.
+// It takes their numbers, or zero if there is none. A killed run may have created them and not synced them. A power
+// loss could then remove a snapshot that a backup reported as unchanged, or a record by which a prune has deleted
+// objects. The objects that a manifest names, and earlier manifests, were durable before the manifest was created. The
+// error is ErrGone if an object is gone by now. Operations that only read do not call it: a disk may still be readable
+// when its fsync fails.
+func (a *Repo) MakeDurable(ctx context.Context, newest, record int64) error {
+	if newest > 0 {
+		if err := a.SyncThere(ctx, manifest.ManifestKey(newest)); err != nil {
+			return err
+		}
+	}
+	if record > 0 {
+		return a.SyncThere(ctx, manifest.LedgerKey(record))
+	}
+	return nil
+}
+
+// TryDurable is MakeDurable with a time limit, for operations that continue without it.
+func (a *Repo) TryDurable(ctx context.Context, newest, record int64) error {
+	ctx, cancel := context.WithTimeout(ctx, objects.SyncPatience)
+	defer cancel()
+	return a.MakeDurable(ctx, newest, record)
+}
