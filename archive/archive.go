@@ -70,3 +70,15 @@ func (a *Archive) WithDecoder(d *encoding.Decoder) *Archive { return &Archive{a.
 
 // withoutCache returns the same archive with an empty cache, so that everything is read again.
 func (a *Archive) withoutCache() *Archive { return &Archive{a.repo.WithoutCache()} }
+
+// Names in and beside a directory that a restore writes.
+const (
+	// IncompleteMarker is a file in the directory from the first byte of a restore until the last.
+	IncompleteMarker = restoredir.IncompleteMarker
+	// PartialSuffix is added to the name of a directory that does not exist yet, while a restore makes it.
+	PartialSuffix = restoredir.PartialSuffix
+	// CompleteSuffix is added to the name of a new directory, for a file beside it, while the directory gets its
+	// name. By this file the next restore recognizes the directory with the partial name, which has no marker any
+	// more.
+	CompleteSuffix = restoredir.CompleteSuffix
+)

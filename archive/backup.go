@@ -92,6 +92,8 @@ func (a *Archive) backup(ctx context.Context, src values.Source, o backupOptions
 type backupRun struct {
 	*Archive
 	o            *backupOptions
+	node         string             // the database node, as in the options
+	acceptance   *values.Acceptance // what an operator has accepted
 	head         *repo.Head
 	seen         localstate.SourceState // the source at the base snapshot; zero if unknown
 	lastSeen     localstate.SourceState // the source at the last snapshot that this host knows; zero if it knows none
@@ -161,7 +163,7 @@ func (a *Archive) backupOnce(ctx context.Context, src values.Source, o *backupOp
 		}
 	}
 	r := &backupRun{
-		Archive: a, o: o, head: h, layout: src.Layout(), next: h.NextSequence(), canReuseBase: a.canReuseBase(h),
+		Archive: a, o: o, node: o.Node, acceptance: &o.Acceptance, head: h, layout: src.Layout(), next: h.NextSequence(), canReuseBase: a.canReuseBase(h),
 		rawID: h.RawID, res: res, accepted: accepted,
 	}
 	if o.lost != nil {

@@ -39,7 +39,7 @@ func (r *backupRun) foreign(ctx context.Context, plan *values.Plan, parent *mani
 			"choose another destination, or accept the source if this is the same database",
 			values.ErrForeign, example, parent.Sequence), nil
 	}
-	if l != contentSame && (parent.Node != r.o.Node || r.isOrdered(parent)) {
+	if l != contentSame && (parent.Node != r.node || r.isOrdered(parent)) {
 		how, err := r.recognize(ctx, parent, l, example)
 		switch {
 		case err != nil:
@@ -56,9 +56,9 @@ func (r *backupRun) foreign(ctx context.Context, plan *values.Plan, parent *mani
 		}
 		r.warnRecognized(parent, how, example)
 	}
-	if node := parent.Node; node != r.o.Node {
+	if node := parent.Node; node != r.node {
 		r.warn("this is node %q and snapshot %d was made by %q; "+
-			"the database is the same, and the archive continues under the new name", r.o.Node, parent.Sequence, node)
+			"the database is the same, and the archive continues under the new name", r.node, parent.Sequence, node)
 	}
 	return nil, nil
 }

@@ -15,30 +15,30 @@ import (
 
 // checkGuarantees checks before the first snapshot that the store gives the guarantees that archives rely on. It uses
 // archive.json: id is its content, and made reports whether this run created it. Package storecheck tests more.
-func (r *backupRun) checkGuarantees(ctx context.Context, id []byte, made bool) error {
+func (a *Archive) checkGuarantees(ctx context.Context, id []byte, made bool) error {
 	var err error
 	if made {
-		err = r.checkRetention(ctx)
-	} else if err = r.repo.Confirm(ctx, id); err == nil { // else the put below would begin this archive at another place
-		err = r.checkChecksum(ctx)
+		err = a.checkRetention(ctx)
+	} else if err = a.repo.Confirm(ctx, id); err == nil { // else the put below would begin this archive at another place
+		err = a.checkChecksum(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	if err := r.checkCreateOnly(ctx, id); err != nil {
+	if err := a.checkCreateOnly(ctx, id); err != nil {
 		return err
 	}
-	return r.checkUnproven(ctx)
+	return a.checkUnproven(ctx)
 }
 
 // checkUnproven runs all trials of package storecheck in a store that no adapter was tested for. A trial that could
 // not be completed stops the first snapshot too.
-func (r *backupRun) checkUnproven(ctx context.Context) error {
-	if _, ok := r.repo.Store.(store.Unproven); !ok {
+func (a *Archive) checkUnproven(ctx context.Context) error {
+	if _, ok := a.repo.Store.(store.Unproven); !ok {
 		return nil
 	}
 	var faults, broken []string
-	err := storecheck.Probe(ctx, r.repo.Store, func(f storecheck.Finding) {
+	err := storecheck.Probe(ctx, a.repo.Store, func(f storecheck.Finding) {
 		text := f.Probe + ": " + f.Detail
 		switch {
 		case f.Result != storecheck.Failed:
@@ -60,11 +60,11 @@ func (r *backupRun) checkUnproven(ctx context.Context) error {
 }
 
 // checkCreateOnly puts archive.json again. If the store overwrites it, nothing is lost, since the bytes are the same.
-func (r *backupRun) checkCreateOnly(ctx context.Context, id []byte) error {
-	if store.Waives(r.repo.Store, store.CreateOnly) {
+func (a *Archive) checkCreateOnly(ctx context.Context, id []byte) error {
+	if store.Waives(a.repo.Store, store.CreateOnly) {
 		return nil
 	}
-	again, err := r.repo.PutBytes(ctx, manifest.ArchiveKey, id)
+	again, err := a.repo.PutBytes(ctx, manifest.ArchiveKey, id)
 	if errors.Is(err, store.ErrExists) {
 		return repo.ErrRaced
 	}
@@ -77,12 +77,12 @@ func (r *backupRun) checkCreateOnly(ctx context.Context, id []byte) error {
 // checkChecksum checks that the service reports a checksum of the archive.json that an earlier run has put. A service
 // that reports none may not have checked the upload, which made that run fail. Or it checks the MD5 of a request and
 // keeps none, and the earlier run failed for another reason. A Put with a wrong checksum shows which.
-func (r *backupRun) checkChecksum(ctx context.Context) error {
-	service, ok := r.repo.Store.(store.FaultProbe)
-	if !ok || store.Waives(r.repo.Store, store.Checksums) {
+func (a *Archive) checkChecksum(ctx context.Context) error {
+	service, ok := a.repo.Store.(store.FaultProbe)
+	if !ok || store.Waives(a.repo.Store, store.Checksums) {
 		return nil
 	}
-	o, err := r.repo.Store.Stat(ctx, manifest.ArchiveKey)
+	o, err := a.repo.Store.Stat(ctx, manifest.ArchiveKey)
 	if err != nil {
 		return fmt.Errorf("reading the attributes of %s: %w", manifest.ArchiveKey, err)
 	}
@@ -98,15 +98,15 @@ func (r *backupRun) checkChecksum(ctx context.Context) error {
 		return fmt.Errorf("testing whether a wrong checksum is refused: %w", err)
 	}
 	err = weak("it keeps no checksum of %s, and accepts an object with a wrong one", manifest.ArchiveKey)
-	if left := r.repo.Store.Delete(ctx, store.AnyVersion(key)); left != nil {
+	if left := a.repo.Store.Delete(ctx, store.AnyVersion(key)); left != nil {
 		err = fmt.Errorf("%w; the test's object is left: %w", err, left)
 	}
 	return err
 }
 
 // checkRetention checks that archive.json, which was put with a lock, is locked.
-func (r *backupRun) checkRetention(ctx context.Context) error {
-	l, ok := r.repo.Store.(store.RetentionStore)
+func (a *Archive) checkRetention(ctx context.Context) error {
+	l, ok := a.repo.Store.(store.RetentionStore)
 	if !ok {
 		return nil
 	}

@@ -23,7 +23,7 @@ func (r *backupRun) refuse(g manifest.Guard, found error) error {
 	if p := r.head.Parent; p != nil {
 		c.Plan = fmt.Sprintf("%d-%s", p.Sequence, p.SHA256.String()[:8])
 	}
-	if err := check(&r.o.BackupOptions.Acceptance, c, found); err != nil {
+	if err := check(r.acceptance, c, found); err != nil {
 		return err
 	}
 	if !slices.Contains(r.accepted, g) {

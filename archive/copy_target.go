@@ -146,7 +146,7 @@ func (c *copyRun) copyID(ctx context.Context, raw []byte) error {
 	if c.base.Sequence > 0 {
 		return nil
 	}
-	return (&backupRun{Archive: c.to, head: c.head}).checkGuarantees(ctx, raw, made)
+	return c.to.checkGuarantees(ctx, raw, made)
 }
 
 // store sends the objects of a snapshot, and makes sure that all of them are locked as long as its manifest will be.

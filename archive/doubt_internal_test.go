@@ -233,7 +233,7 @@ func TestDryRunReportsABlockedRecord(t *testing.T) {
 	t.Parallel()
 	s := &refusing{InMemory: storetest.Memory(t), block: errDenied}
 	r := &backupRun{
-		Archive: New(s, Options{}), o: &backupOptions{BackupOptions: values.BackupOptions{TestPlaces: true}}, head: &repo.Head{ID: &manifest.Archive{ID: "a"}},
+		Archive: New(s, Options{}), acceptance: &values.Acceptance{}, o: &backupOptions{BackupOptions: values.BackupOptions{TestPlaces: true}}, head: &repo.Head{ID: &manifest.Archive{ID: "a"}},
 		next: 1, capture: &source.Capture{}, forkedFrom: &manifest.Ref{Sequence: 1},
 	}
 	if err := r.rehearse(t.Context(), &values.Plan{}, true); !errors.Is(err, errDenied) {

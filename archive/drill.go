@@ -16,6 +16,7 @@ import (
 
 	"github.com/strongroom-dev/strongroom/archive/cost"
 	"github.com/strongroom-dev/strongroom/archive/encoding"
+	"github.com/strongroom-dev/strongroom/archive/internal/restoredir"
 	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -44,8 +45,6 @@ type DrillReport struct {
 	Restored *RestoreResult
 	Unproven string // why the verification record could not be stored; empty if it was
 	Left     string // why the directory could not be removed; empty if it was
-
-	isRestored bool // all files were restored: only then the time shows a rate
 }
 
 // Drill restores a snapshot to a new directory, runs the check, stores a verification record of the outcome, and
@@ -77,7 +76,7 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 			r.Left = err.Error()
 		}
 	}()
-	failed := a.drill(ctx, m, filepath.Join(dir.path, "restored"), &o, r)
+	isRestored, failed := a.drill(ctx, m, filepath.Join(dir.path, "restored"), &o, r)
 	r.Took = time.Since(r.Started)
 	if ctx.Err() != nil {
 		return r, fmt.Errorf("drill: %w", context.Cause(ctx))
@@ -92,7 +91,7 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 	if failed != nil {
 		proof.Outcome, proof.Why = manifest.OutcomeFailed, failed.Error()
 	}
-	if measured, ok := r.Restored.measure(m, cost.Drill, r.Started); ok && r.isRestored {
+	if measured, ok := r.Restored.measure(m, cost.Drill, r.Started); ok && isRestored {
 		proof.RestoredFiles, proof.RestoredBytes, proof.RestoreMS = measured.Files, measured.Bytes, measured.MS
 	}
 	if _, err := a.repo.Findings.PutProof(ctx, &proof); err != nil {
@@ -104,24 +103,26 @@ func (a *Archive) Drill(ctx context.Context, m *manifest.Manifest, o DrillOption
 	return r, nil
 }
 
-func (a *Archive) drill(ctx context.Context, m *manifest.Manifest, to string, o *DrillOptions, r *DrillReport) (err error) {
+// drill restores and checks a snapshot. Only if all files were restored, the time shows a rate.
+func (a *Archive) drill(
+	ctx context.Context, m *manifest.Manifest, to string, o *DrillOptions, r *DrillReport,
+) (isRestored bool, err error) {
 	r.Restored, err = a.restoreAs(ctx, m, to, cost.Drill, values.RestoreOptions{Thaw: o.Thaw})
-	r.isRestored = err == nil
 	switch {
 	case err == nil:
 	case errors.Is(err, values.ErrDamaged), errors.Is(err, values.ErrNoIdentity):
-		return err
+		return false, err
 	default:
-		return &inconclusive{err}
+		return false, &inconclusive{err}
 	}
 	if o.Check != nil {
-		return o.Check(ctx, to)
+		return true, o.Check(ctx, to)
 	}
 	if damaged := r.Restored.Damaged; len(damaged) > 0 {
-		return fmt.Errorf("%s (one of %d damaged files) was damaged when it was archived, "+
+		return true, fmt.Errorf("%s (one of %d damaged files) was damaged when it was archived, "+
 			"and no check shows that the database opens anyway", damaged[0], len(damaged))
 	}
-	return nil
+	return true, nil
 }
 
 // inconclusive is an error that shows nothing about the snapshot.
@@ -135,7 +136,7 @@ func checkDatabaseDisk(database, scratch string, need int64) error {
 	if free := freeAt(scratch); free >= 0 && free-need < source.MinFree {
 		return fmt.Errorf("%w: the snapshot needs %d MiB, and %s, on the disk of the database in %s, has %d MiB free "+
 			"and must keep %d MiB free; choose a scratch directory on another disk",
-			ErrNoSpace, (need+1<<20-1)>>20, scratch, database, free>>20, source.MinFree>>20)
+			restoredir.ErrNoSpace, (need+1<<20-1)>>20, scratch, database, free>>20, source.MinFree>>20)
 	}
 	return nil
 }

@@ -22,18 +22,6 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Names in and beside a directory that a restore writes.
-const (
-	// IncompleteMarker is a file in the directory from the first byte of a restore until the last.
-	IncompleteMarker = restoredir.IncompleteMarker
-	// PartialSuffix is added to the name of a directory that does not exist yet, while a restore makes it.
-	PartialSuffix = restoredir.PartialSuffix
-	// CompleteSuffix is added to the name of a new directory, for a file beside it, while the directory gets its
-	// name. By this file the next restore recognizes the directory with the partial name, which has no marker any
-	// more.
-	CompleteSuffix = restoredir.CompleteSuffix
-)
-
 // RestoreResult is what a restore did.
 type RestoreResult struct {
 	Files    int   // the number of files to restore, including those already present
@@ -57,8 +45,6 @@ type RestoreResult struct {
 	Removed      []string // extra files that were deleted, or would be in a dry run
 	// Continued are the snapshots whose interrupted restores this one continued, the last one last.
 	Continued []Begun
-
-	thawing time.Duration // how long the restore waited for thaws
 }
 
 // Begun is a snapshot whose restore began in a directory and did not end. Its Sequence is 0 if the marker of that
@@ -99,9 +85,9 @@ func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind
 		return nil, fmt.Errorf("snapshot %d: %w", m.Sequence, err)
 	}
 	res := a.describeRestore(files)
-	if scan.Entry(files, IncompleteMarker) != nil {
+	if scan.Entry(files, restoredir.IncompleteMarker) != nil {
 		return res, fmt.Errorf("%s is a log file of snapshot %d and has the name of the marker of a restore; "+
-			"restore the other files by patterns, and fetch this file separately", IncompleteMarker, m.Sequence)
+			"restore the other files by patterns, and fetch this file separately", restoredir.IncompleteMarker, m.Sequence)
 	}
 	if err := a.repo.CanOpen(ctx, m, files, !o.DryRun); err != nil {
 		return res, fmt.Errorf("restore: %w", a.repo.ExplainDamage(ctx, m, err))
@@ -128,12 +114,13 @@ func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind
 	}
 	defer t.Close()
 	res.Continued = t.Continued()
+	r := &restoreRun{repo: a.repo, dir: t, files: files, thaw: o.Thaw, res: res, outcomes: make([]outcome, len(files))}
 	began := time.Now()
-	err = a.restore(ctx, t, files, o.Thaw, res)
-	res.Took = time.Since(began) - res.thawing
+	err = r.restore(ctx)
+	res.Took = time.Since(began) - r.thawing
 	if err != nil {
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-			err = fmt.Errorf("%w: %w", ErrNoSpace, err)
+			err = fmt.Errorf("%w: %w", restoredir.ErrNoSpace, err)
 		}
 		return res, fmt.Errorf("restore: %w", a.repo.ExplainDamage(ctx, m, err))
 	}
@@ -143,97 +130,82 @@ func (a *Archive) restoreAs(ctx context.Context, m *manifest.Manifest, dir, kind
 	return res, nil
 }
 
-func (a *Archive) restore(
-	ctx context.Context, t *restoredir.Dir, files []manifest.File, o *values.ThawOptions, res *RestoreResult,
-) error {
-	if err := t.Begin(ctx); err != nil {
+// restoreRun is one restore that writes to its target.
+type restoreRun struct {
+	repo     *repo.Repo
+	dir      *restoredir.Dir
+	files    []manifest.File
+	thaw     *values.ThawOptions // nil: nothing is thawed
+	res      *RestoreResult
+	outcomes []outcome     // of files
+	thawing  time.Duration // how long the restore waited for thaws
+}
+
+func (r *restoreRun) restore(ctx context.Context) error {
+	if err := r.dir.Begin(ctx); err != nil {
 		return err
 	}
-	err := a.restoreFiles(ctx, t, files, o, res)
+	err := r.restoreFiles(ctx)
 	if err == nil {
-		err = t.CheckDistinct()
+		err = r.dir.CheckDistinct()
 	}
 	if err == nil {
-		res.Removed, err = t.RemoveExtra(ctx)
+		r.res.Removed, err = r.dir.RemoveExtra(ctx)
 	}
-	if errors.Is(err, ErrInUse) {
-		return errors.Join(err, t.Unmark())
+	if errors.Is(err, restoredir.ErrInUse) {
+		return errors.Join(err, r.dir.Unmark())
 	}
 	if err != nil {
 		return err
 	}
-	return t.Finish(ctx)
+	return r.dir.Finish(ctx)
 }
 
-func (a *Archive) restoreFiles(
-	ctx context.Context, t *restoredir.Dir, files []manifest.File, o *values.ThawOptions, res *RestoreResult,
-) error {
+func (r *restoreRun) restoreFiles(ctx context.Context) error {
 	var bytes int64
-	for i := range files {
-		bytes += files[i].Size
-		if err := t.MkdirAll(path.Dir(files[i].Name)); err != nil {
-			return fmt.Errorf("making the directory of %s: %w", files[i].Name, err)
+	for i := range r.files {
+		bytes += r.files[i].Size
+		if err := r.dir.MkdirAll(path.Dir(r.files[i].Name)); err != nil {
+			return fmt.Errorf("making the directory of %s: %w", r.files[i].Name, err)
 		}
 	}
-	objects.AddTotals(a.repo.Progress, len(files), bytes)
-	outcomes := make([]outcome, len(files))
-	err := a.restoreRuns(ctx, t, files, objects.GroupByBundle(files), outcomes)
-	most := thaw.ThawFailures
-	if o == nil {
-		most = 1 // nothing was requested that would take time
+	objects.AddTotals(r.repo.Progress, len(r.files), bytes)
+	err := r.fetchRuns(ctx, objects.GroupByBundle(r.files))
+	if err == nil {
+		err = r.retryFrozen(ctx)
 	}
-	for tries := 0; err == nil && tries < most; tries++ {
-		again, frozen := frozenRuns(files, outcomes)
-		if len(again) == 0 {
-			break
-		}
-		if err = a.thawMore(ctx, frozen, o, res); err == nil {
-			err = a.restoreRuns(ctx, t, files, again, outcomes)
-		}
-		if err == nil && tries > 0 {
-			err = objects.Pause(ctx, tries)
-		}
-		if left, _ := frozenRuns(files, outcomes); len(left) < len(again) {
-			tries = 0
-		}
-	}
-	if _, frozen := frozenRuns(files, outcomes); err == nil && len(frozen) > 0 {
-		err = a.stillFrozen(ctx, frozen)
-	}
-	for i, o := range outcomes {
+	for i, o := range r.outcomes {
 		switch o {
 		case wasFetched:
-			res.Fetched++
-			res.FetchedBytes += files[i].Size
+			r.res.Fetched++
+			r.res.FetchedBytes += r.files[i].Size
 		case wasRight:
-			res.Skipped++
+			r.res.Skipped++
 		case wasReplaced:
-			res.Replaced++
+			r.res.Replaced++
 		}
 	}
 	return err
 }
 
-// restoreRuns restores runs of files, and gives those that it has written their names.
-func (a *Archive) restoreRuns(
-	ctx context.Context, t *restoredir.Dir, files []manifest.File, runs [][]int, outcomes []outcome,
-) error {
+// fetchRuns restores runs of files, and gives those that it has written their names.
+func (r *restoreRun) fetchRuns(ctx context.Context, runs [][]int) error {
 	g, running := errgroup.WithContext(ctx)
-	s := a.repo.NewSlots()
+	s := r.repo.NewSlots()
 	for _, run := range runs {
 		if s.Acquire(running) != nil {
 			break
 		}
 		g.Go(func() error {
 			defer s.Release()
-			return a.restoreRun(running, s, t, files, run, outcomes)
+			return r.fetchRun(running, s, run)
 		})
 	}
 	err := g.Wait()
 	if err == nil {
 		err = context.Cause(ctx) // the loop may have ended early without a failed file
 	}
-	if commitErr := t.Commit(ctx); err == nil {
+	if commitErr := r.dir.Commit(ctx); err == nil {
 		err = commitErr
 	}
 	return err
@@ -250,49 +222,46 @@ const (
 	isFrozen // an object must be thawed first
 )
 
-// restoreRun restores files that are adjacent in one object, or a single file. It skips those that are right
-// already.
-func (a *Archive) restoreRun(
-	ctx context.Context, s *objects.Slots, t *restoredir.Dir, files []manifest.File, run []int, outcomes []outcome,
-) error {
+// fetchRun restores files that are adjacent in one object, or a single file. It skips those that are right already.
+func (r *restoreRun) fetchRun(ctx context.Context, s *objects.Slots, run []int) error {
 	var missing []int
 	for _, i := range run {
-		right, err := t.HasContent(ctx, &files[i])
+		right, err := r.dir.HasContent(ctx, &r.files[i])
 		if err != nil {
 			return err
 		}
 		if right {
-			if err := t.SyncFile(files[i].Name); err != nil {
+			if err := r.dir.SyncFile(r.files[i].Name); err != nil {
 				return err
 			}
-			a.repo.Progress.BytesDone.Add(files[i].Size)
-			objects.FileDone(a.repo.Progress)
-			outcomes[i] = wasRight
-			isReplaced, err := t.ReplaceShared(ctx, &files[i])
+			r.repo.Progress.BytesDone.Add(r.files[i].Size)
+			objects.FileDone(r.repo.Progress)
+			r.outcomes[i] = wasRight
+			isReplaced, err := r.dir.ReplaceShared(ctx, &r.files[i])
 			if err != nil {
 				return err
 			}
 			if isReplaced {
-				outcomes[i] = wasReplaced
+				r.outcomes[i] = wasReplaced
 			}
 			continue
 		}
 		missing = append(missing, i)
 	}
-	together := a.repo.OpenBundle(ctx, s, files, missing)
+	together := r.repo.OpenBundle(ctx, s, r.files, missing)
 	defer together.Close()
 	for _, i := range missing {
-		f := &files[i]
-		err := t.WriteFile(ctx, f, func(to *disk.File) error { return together.Fetch(ctx, f, fileSink{to}) })
-		if errors.Is(err, store.ErrFrozen) && thaw.IsPossible(a.repo.Objects) && ctx.Err() == nil {
-			outcomes[i] = isFrozen
+		f := &r.files[i]
+		err := r.dir.WriteFile(ctx, f, func(to *disk.File) error { return together.Fetch(ctx, f, fileSink{to}) })
+		if errors.Is(err, store.ErrFrozen) && thaw.IsPossible(r.repo.Objects) && ctx.Err() == nil {
+			r.outcomes[i] = isFrozen
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		outcomes[i] = wasFetched
-		objects.FileDone(a.repo.Progress)
+		r.outcomes[i] = wasFetched
+		objects.FileDone(r.repo.Progress)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

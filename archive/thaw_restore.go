@@ -38,25 +38,57 @@ func (a *Archive) thawFirst(
 		}
 		if free := freeAt(dir); free >= 0 && free < bytes {
 			return fmt.Errorf("%w: %s needs %.1f MiB more and has %.1f MiB free",
-				ErrNoSpace, dir, float64(bytes)/(1<<20), float64(free)/(1<<20))
+				restoredir.ErrNoSpace, dir, float64(bytes)/(1<<20), float64(free)/(1<<20))
 		}
 	}
 	return thaw.Files(ctx, a.repo.Objects, needed, o)
 }
 
-// thawMore thaws what a running restore has met frozen, and adds the time to res, which is none of the restore.
-func (a *Archive) thawMore(ctx context.Context, files []manifest.File, o *values.ThawOptions, res *RestoreResult) error {
+// retryFrozen thaws what the restore has met frozen, and restores the files that need it.
+func (r *restoreRun) retryFrozen(ctx context.Context) error {
+	most := thaw.ThawFailures
+	if r.thaw == nil {
+		most = 1 // nothing was requested that would take time
+	}
+	for tries := 0; tries < most; tries++ {
+		again, frozen := r.frozenRuns()
+		if len(again) == 0 {
+			return nil
+		}
+		if err := r.thawMore(ctx, frozen); err != nil {
+			return err
+		}
+		if err := r.fetchRuns(ctx, again); err != nil {
+			return err
+		}
+		if tries > 0 {
+			if err := objects.Pause(ctx, tries); err != nil {
+				return err
+			}
+		}
+		if left, _ := r.frozenRuns(); len(left) < len(again) {
+			tries = 0
+		}
+	}
+	if _, frozen := r.frozenRuns(); len(frozen) > 0 {
+		return r.stillFrozen(ctx, frozen)
+	}
+	return nil
+}
+
+// thawMore thaws what the restore has met frozen. The time that it takes is none of the restore.
+func (r *restoreRun) thawMore(ctx context.Context, files []manifest.File) error {
 	began := time.Now()
-	defer func() { res.thawing += time.Since(began) }()
-	return thaw.Files(ctx, a.repo.Objects, files, o)
+	defer func() { r.thawing += time.Since(began) }()
+	return thaw.Files(ctx, r.repo.Objects, files, r.thaw)
 }
 
 // frozenRuns returns the runs of the files that could not be read because an object must be thawed, and these files.
-func frozenRuns(files []manifest.File, outcomes []outcome) (runs [][]int, frozen []manifest.File) {
+func (r *restoreRun) frozenRuns() (runs [][]int, frozen []manifest.File) {
 	var all []int
-	for i, o := range outcomes {
+	for i, o := range r.outcomes {
 		if o == isFrozen {
-			all, frozen = append(all, i), append(frozen, files[i])
+			all, frozen = append(all, i), append(frozen, r.files[i])
 		}
 	}
 	for _, run := range objects.GroupByBundle(frozen) {
@@ -69,8 +101,8 @@ func frozenRuns(files []manifest.File, outcomes []outcome) (runs [][]int, frozen
 }
 
 // stillFrozen returns the error for files that the service calls frozen when they are read, and thawed otherwise.
-func (a *Archive) stillFrozen(ctx context.Context, files []manifest.File) error {
-	if err := thaw.Files(ctx, a.repo.Objects, files, nil); err != nil {
+func (r *restoreRun) stillFrozen(ctx context.Context, files []manifest.File) error {
+	if err := thaw.Files(ctx, r.repo.Objects, files, nil); err != nil {
 		return err
 	}
 	return fmt.Errorf("%s: the service reports it as thawed, and refuses to return it: %w",
