@@ -6,7 +6,7 @@ CACHE ?= $(CURDIR)/.cache
 TESTFLAGS ?=
 # For make soak: how long, and the seed from which all its random numbers come.
 SOAK ?= 10m
-# For make mutate: how many mutations it draws, and flags such as -only archive/prune or -long 10m.
+# For make mutate: how many mutations it draws, and flags such as -only archive/internal/pruner or -long 10m.
 MUTATE ?= 200
 MUTATEFLAGS ?=
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')

@@ -11,16 +11,6 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// Errors that operations return in addition to those of the store; test with errors.Is.
-var (
-	// ErrOccupied: a restore would mix its files with others in the target.
-	ErrOccupied = restoredir.ErrOccupied
-	// ErrInUse: a database may be running in the target of a restore.
-	ErrInUse = restoredir.ErrInUse
-	// ErrNoSpace: the target has no room for the restore.
-	ErrNoSpace = restoredir.ErrNoSpace
-)
-
 // DefaultTransfers is the number of concurrent transfers if Options.Transfers is 0.
 const DefaultTransfers = objects.DefaultTransfers
 
@@ -67,9 +57,6 @@ func New(store store.Store, o Options) *Archive {
 // WithDecoder returns the same archive with another decoder, whose identities decrypt the content. It shares no
 // cache with the original.
 func (a *Archive) WithDecoder(d *encoding.Decoder) *Archive { return &Archive{a.repo.WithDecoder(d)} }
-
-// withoutCache returns the same archive with an empty cache, so that everything is read again.
-func (a *Archive) withoutCache() *Archive { return &Archive{a.repo.WithoutCache()} }
 
 // Names in and beside a directory that a restore writes.
 const (

@@ -20,23 +20,21 @@
 //
 // # Where things are
 //
-// Each operation stands on the packages below archive/internal, whose own documentation maps their files: objects,
-// then scan, thaw, nested and findings, then repo, which is the state of an archive, then snapshots. Package values has
-// what operations take and return. A file here is named after the operation that it belongs to, then after the step:
+// This package has what a user of the library sees. Package values has the fields of its options, reports and errors.
+// The packages below archive/internal do the work, and each maps its own files. They import each other in
+// one direction, from the last of these lines to the first:
 //
-//	front        what other packages do: types, errors, listings
-//	backup_…     begin makes a new archive; encode, upload, bundle, commit; guard, foreign, vanished, fork refuse a
-//	             source; writer names the writer of a snapshot; omit reports what the set lacks; doubt is for a damaged
-//	             ledger; data_dirs is for databases that deal their files to several directories; partial reads only
-//	             changed pages of the base; rehearse is the end of a dry run
-//	restore…     select, then internal/restoredir, which writes the directory; reads is what a dry run reports
-//	rate         how fast restores and drills were; stats is the size and the growth of an archive; cost has the prices
-//	verify_…     chain checks manifests, objects checks listings, data reads content back, needs collects what to
-//	             check, named settles what records name, coverage picks samples, proof stores the record
-//	repair_…     verify with Repair: ledger, object, sources, replace; renew stores encoded content again
-//	prune_…      mark collects the keys of kept snapshots, sweep deletes the others; limit stops a prune that removes much
-//	copy_…       chain, objects, staging, target
-//	confirm, cat, drill, pending     one operation each
+//	objects            reads and puts objects
+//	scan, thaw, nested, findings    the files of a source; thaws; archives within archives; verification records
+//	repo               the state of an archive: head, ledger, snapshots and pages
+//	snapshots, staging finds and lists snapshots; holds objects in transit
+//	guard              refuses a source that does not continue the archive
+//	archiver           Backup, Pending, Preflight
+//	restorer, pruner   Restore, Thaw, Cat, Drill; Prune
+//	copier, checker    Copy, Reencrypt; Verify with Repair
+//
+// Beside them are localstate, what this host remembers; restoredir, the directory that a restore writes; and bufcopy.
+// Package cost has the prices, retention the rules of a prune, encoding compression and encryption.
 //
 // A hollow snapshot is one that lost most of its content with nothing new; a retention does not count it. Tests of the
 // model of concurrent operations are in protocol.

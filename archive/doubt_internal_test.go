@@ -13,15 +13,11 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
 	"github.com/strongroom-dev/strongroom/archive/internal/repo"
-	"github.com/strongroom-dev/strongroom/archive/internal/scan"
 	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
-	"github.com/strongroom-dev/strongroom/source/entries/entriestest"
 	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
@@ -30,7 +26,6 @@ import (
 type refusing struct {
 	*storetest.InMemory
 	put, list func(key string) error
-	block     error // of FindBlock
 }
 
 var errDenied = errors.New("access denied")
@@ -52,8 +47,6 @@ func (r *refusing) List(ctx context.Context, prefix, delimiter, after string) it
 	}
 	return r.InMemory.List(ctx, prefix, delimiter, after)
 }
-
-func (r *refusing) FindBlock(context.Context, string) (*store.Blocked, error) { return nil, r.block }
 
 // logFiles is a source of three small files of another layout than JE's.
 func logFiles(t *testing.T) (dir string, src *source.Directory) {
@@ -225,53 +218,4 @@ func TestBackupFailsWithoutTheRecordOfAGap(t *testing.T) {
 			t.Errorf("manifests %q", keys)
 		}
 	})
-}
-
-// A dry run reports that the record cannot be written which the backup needs: the backup would fail after all content
-// was sent.
-func TestDryRunReportsABlockedRecord(t *testing.T) {
-	t.Parallel()
-	s := &refusing{InMemory: storetest.Memory(t), block: errDenied}
-	r := &backupRun{
-		Archive: New(s, Options{}), acceptance: &values.Acceptance{}, o: &backupOptions{BackupOptions: values.BackupOptions{TestPlaces: true}}, head: &repo.Head{ID: &manifest.Archive{ID: "a"}},
-		next: 1, capture: &source.Capture{}, forkedFrom: &manifest.Ref{Sequence: 1},
-	}
-	if err := r.rehearse(t.Context(), &values.Plan{}, true); !errors.Is(err, errDenied) {
-		t.Errorf("%v, want the error of the test", err)
-	}
-}
-
-// worn is a disk that can be read once.
-type worn struct {
-	content []byte
-	left    int
-}
-
-func (w *worn) ReadAt(b []byte, at int64) (int, error) {
-	if w.left -= len(b); w.left < 0 {
-		return 0, unix.EIO
-	}
-	return copy(b, w.content[at:]), nil
-}
-
-// The bytes after the last whole entry of a tail are read again, to find out whether they are damaged. If the disk fails
-// then, the tail must not be archived as one that merely ends early.
-func TestTailThatCannotBeReadAgainIsNotArchived(t *testing.T) {
-	t.Parallel()
-	layout, err := source.NewLayout(source.LayoutOptions{Name: "je"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := entriestest.NewJE(26, 0, 0)
-	for range 3 {
-		log.Add(entriestest.JERecord, make([]byte, 300))
-	}
-	b := log.Bytes[:len(log.Bytes)-100]
-	f := &source.File{Name: "00000000.jdb", Size: int64(len(b)), State: source.Tail}
-	if _, err := scan.NewScanner(f, layout).File(t.Context(), &worn{b, len(b)}, f.Size, 0, scan.TailBefore{}); !errors.Is(err, unix.EIO) {
-		t.Errorf("%v, want EIO", err)
-	}
-	if _, err := scan.NewScanner(f, layout).File(t.Context(), &worn{b, 1 << 30}, f.Size, 0, scan.TailBefore{}); err != nil {
-		t.Errorf("a disk that can be read: %v", err)
-	}
 }

@@ -1,6 +1,8 @@
 package archive
 
-import "github.com/strongroom-dev/strongroom/archive/internal/objects"
+import (
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
+)
 
 // SetRangeSizes makes an archive fetch objects from a stored size on in ranges of a few bytes each, so that tests need
 // no large objects.

@@ -9,20 +9,8 @@ import (
 	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/internal/soaktest"
 	"github.com/strongroom-dev/strongroom/source"
-	"github.com/strongroom-dev/strongroom/store"
 	"github.com/strongroom-dev/strongroom/store/storetest"
 )
-
-// An object with an MD5 that the manifests lack cannot be compared. Verify must not report it as
-// damaged.
-func TestChecksumThatManifestsLackIsNoProblem(t *testing.T) {
-	t.Parallel()
-	v := &verifyRun{report: &values.VerifyReport{}}
-	v.compare(&store.Object{Key: "data/x", MD5: "0123"}, &need{})
-	if v.report.Compared != 0 || v.report.Uncompared != 1 || len(v.report.Problems) > 0 {
-		t.Errorf("%+v", v.report)
-	}
-}
 
 // What a figure leaves out is stated: an archive of ten thousand snapshots does not have one thousand.
 func TestStatsOfManySnapshots(t *testing.T) {

@@ -1,6 +1,8 @@
 package values
 
 import (
+	"time"
+
 	"github.com/strongroom-dev/strongroom/archive/cost"
 )
 
@@ -44,4 +46,37 @@ type ReadPlan struct {
 	// ClassesUnknown means that the storage classes were not read, so that no price is known: Reads then has all
 	// objects without a class, and Missing is 0.
 	ClassesUnknown bool
+}
+
+// RestoreResult is what a restore did.
+type RestoreResult struct {
+	Files    int   // the number of files to restore, including those already present
+	Bytes    int64 // the plain size of these files
+	Fetched  int   // files that were fetched
+	Skipped  int   // files whose content in the target was right already, and which were kept
+	Replaced int   // files with the right content that were replaced: others own, may write or share them
+	Requests int   // in a dry run: the reads that the files need at most
+	// ReadPlan is in a dry run what is read if the target has none of the files. A store without storage classes is not
+	// searched for missing objects.
+	ReadPlan
+	Thaw *ThawPlan // in a dry run: what must be thawed, if the target has none of the files; nil if nothing must
+	// ThawUnknown is in a dry run why it is not known, or not exactly, what must be thawed; empty if it is.
+	ThawUnknown string
+	Free        int64    // in a dry run: the free bytes on the target's file system; -1 if unknown
+	Damaged     []string // files that were damaged when they were archived
+	// FetchedBytes is the plain size of the fetched files, and Took how long it took until all files were durable,
+	// without the wait for thaws.
+	FetchedBytes int64
+	Took         time.Duration
+	Removed      []string // extra files that were deleted, or would be in a dry run
+	// Continued are the snapshots whose interrupted restores this one continued, the last one last.
+	Continued []Begun
+}
+
+// Begun is a snapshot whose restore began in a directory and did not end. Its Sequence is 0 if the marker of that
+// restore cannot be read.
+type Begun struct {
+	Archive  string    `json:"archive"`
+	Sequence int64     `json:"sequence"`
+	Created  time.Time `json:"created"` // when the snapshot was made; zero if the marker is of an older version
 }

@@ -16,10 +16,8 @@ import (
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// How often a backup starts over before it gives up.
-const (
-	RaceAttempts = 32 // another writer took the number, and thereby made progress
-)
+// RaceAttempts is how often an operation starts over because another writer took the number, and thereby made progress.
+const RaceAttempts = 32
 
 // FetchAttempts is the number of attempts to fetch an object whose transfer fails after it began. The store
 // itself retries what fails before the first byte.

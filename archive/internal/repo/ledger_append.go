@@ -186,3 +186,12 @@ func (a *Repo) createRecord(ctx context.Context, key string, b []byte) error {
 	}
 	return fmt.Errorf("writing %s: %w", key, err)
 }
+
+// KeepAll plans a record that keeps every valid snapshot.
+func (s *LedgerView) KeepAll(why string) *RecordPlan {
+	what := &RecordPlan{Why: why}
+	for i := range s.Valid {
+		what.Kept = append(what.Kept, s.Valid[i].Kept)
+	}
+	return what
+}

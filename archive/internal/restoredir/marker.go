@@ -11,8 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
+	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/internal/disk"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -38,11 +38,7 @@ type marker struct {
 }
 
 // Begun is a snapshot whose restore has begun in a directory.
-type Begun struct {
-	Archive  string    `json:"archive"`
-	Sequence int64     `json:"sequence"` // 0 if the marker could not be read
-	Created  time.Time `json:"created"`  // when the snapshot was made; zero if the marker is of an older version
-}
+type Begun = values.Begun
 
 // maxMarker bounds the bytes of a marker in memory. A marker has the name of each file of a snapshot.
 const maxMarker = 256 << 20

@@ -57,16 +57,7 @@ func setHold(ctx context.Context, a *repo.Repo, which values.Selector, set func(
 		if m.Kept.Held == was {
 			return nil, nil
 		}
-		return KeepAll(s, why), nil
+		return s.KeepAll(why), nil
 	})
 	return n, err
-}
-
-// KeepAll plans a record that keeps every valid snapshot.
-func KeepAll(s *repo.LedgerView, why string) *repo.RecordPlan {
-	what := &repo.RecordPlan{Why: why}
-	for i := range s.Valid {
-		what.Kept = append(what.Kept, s.Valid[i].Kept)
-	}
-	return what
 }
