@@ -23,7 +23,7 @@ func (r *backupRun) describe(id string, plan *Plan, uploaded []manifest.File, pa
 		Archive:  id,
 		Sequence: r.next,
 		Created:  r.capture.At.UTC(),
-		Parent:   r.head.parent,
+		Parent:   r.parentOfNext(),
 		Node:     r.o.Node,
 		Tool:     r.o.Tool,
 		Layout:   r.layout.Name(),
@@ -303,7 +303,7 @@ func (r *backupRun) stillValid(ctx context.Context, ref manifest.Ref) error {
 	if !h.record.Valid(ref.Sequence, ref.SHA256) {
 		return fmt.Errorf("a concurrent prune dropped manifest %d: %w", ref.Sequence, errRaced)
 	}
-	if h.unread == nil && ref.Sequence > max(h.anchor(), r.head.newest().Sequence)+manifest.MaxAhead {
+	if !h.supports(r.parentOfNext(), ref.Sequence) {
 		return fmt.Errorf("snapshot %d counts for nothing, since no record has the gap before it: %w",
 			ref.Sequence, ErrDamaged)
 	}

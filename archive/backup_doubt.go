@@ -72,8 +72,8 @@ func (r *backupRun) noteWhole() {
 // fence writes a ledger record before a snapshot whose number is far above all others, as the local state has seen
 // greater numbers than the archive. It also does so before a snapshot with whose number a manifest would begin to count
 // that counts for nothing so far: the record excludes that one. A snapshot that counts without the record, as its parent
-// supports its number, is made even if the record cannot be written. Another one would count for nothing, so the backup
-// fails.
+// supports its number, is made even if the record cannot be written. Another one would count for nothing, now or once a
+// record that cannot be read has been deleted, so the backup fails.
 func (r *backupRun) fence(ctx context.Context, id string) error {
 	skipped := int64(0)
 	switch {
@@ -92,6 +92,7 @@ func (r *backupRun) fence(ctx context.Context, id string) error {
 	})
 	switch {
 	case err == nil:
+		r.isFenced = skipped > 0
 		return nil
 	case ctx.Err() != nil, errors.Is(err, store.ErrGone), errors.Is(err, errOtherID):
 		return err
@@ -107,5 +108,15 @@ func (r *backupRun) fence(ctx context.Context, id string) error {
 
 // needsFence reports whether the snapshot would count for nothing without the record of fence.
 func (r *backupRun) needsFence() bool {
-	return r.head.isFar(r.next) && r.head.unread == nil && r.next > r.head.newest().Sequence+manifest.MaxAhead
+	return r.head.isFar(r.next) && !r.head.supports(r.parentOfNext(), r.next)
+}
+
+// parentOfNext returns the reference of the new snapshot's parent, nil for the first one. That is the newest manifest,
+// whether it can be read or not. Far above the others, where no record has the gap, it is the base: an outsider may have
+// created the newest one, and once it is deleted it supports no number.
+func (r *backupRun) parentOfNext() *manifest.Ref {
+	if r.head.base != nil && r.head.isFar(r.next) && !r.isFenced {
+		return &r.head.base.ref
+	}
+	return r.head.parent
 }

@@ -169,7 +169,18 @@ func (h *head) supportOf(s *manifest.Summary) (parent int64, isNear bool) {
 	if s.Parent != nil {
 		parent = s.Parent.Sequence
 	}
-	return parent, s.Sequence <= max(parent, h.anchor())+manifest.MaxAhead
+	return parent, h.supports(s.Parent, s.Sequence)
+}
+
+// supports reports whether a parent or the ledger is near enough to a manifest's number n. It leaves more room than
+// reach does above the greatest manifest that can be read. So a backup can pass over what an outsider created there,
+// also while no record can be written.
+func (h *head) supports(parent *manifest.Ref, n int64) bool {
+	from := h.anchor()
+	if parent != nil {
+		from = max(from, parent.Sequence)
+	}
+	return n <= from+manifest.MaxGap
 }
 
 // voidNumbers returns the numbers above newest that a record excludes for good: those that the record in force
@@ -215,7 +226,7 @@ func (h *head) isFar(n int64) bool {
 func (h *head) ignoresBelow(next int64) bool {
 	return slices.ContainsFunc(h.ignored, func(key string) bool {
 		n, ok := manifest.ParseManifestKey(key)
-		return ok && n <= next+manifest.MaxAhead
+		return ok && n <= next+manifest.MaxGap
 	})
 }
 
