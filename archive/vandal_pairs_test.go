@@ -145,7 +145,7 @@ func removeAndForget(t *testing.T, h *pruned, contents map[string][]byte) {
 		h.store.Remove(key)
 	}
 	var all []int64
-	for key := range contents {
+	for _, key := range slices.Sorted(maps.Keys(contents)) {
 		if n, ok := manifest.ParseManifestKey(key); ok {
 			all = append(all, n)
 		}
@@ -153,7 +153,7 @@ func removeAndForget(t *testing.T, h *pruned, contents map[string][]byte) {
 	for _, n := range all { // a damaged ledger may have held it; most are not held, and a forged one is no snapshot
 		_, _ = h.archive().Release(t.Context(), archive.Selector{Sequence: n})
 	}
-	for _, n := range all { // alone, if the other needs none
+	for _, n := range append(slices.Clone(all), all...) { // alone, and again: one may stand in the way of the other
 		_, err := h.archive().Prune(t.Context(), archive.PruneOptions{Forget: []int64{n}})
 		if err != nil && !errors.Is(err, archive.ErrNoSnapshot) && !errors.Is(err, archive.ErrDamaged) {
 			t.Errorf("forgetting %d: %v", n, err)
