@@ -128,7 +128,7 @@ func appendNotices(to *bytes.Buffer, what, dir string) error {
 		if err != nil {
 			return fmt.Errorf("reading the license of %s: %w", what, err)
 		}
-		fmt.Fprintf(to, "%s: %s\n\n%s\n\n%s\n\n", what, e.Name(), bytes.TrimSpace(text), strings.Repeat("-", 80))
+		fmt.Fprintf(to, "%s: %s\n\n%s\n\n%s\n\n", what, e.Name(), bytes.ReplaceAll(bytes.TrimSpace(text), []byte("\r\n"), []byte("\n")), strings.Repeat("-", 80))
 		found = true
 	}
 	if !found {

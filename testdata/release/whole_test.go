@@ -201,7 +201,7 @@ func TestRPM(t *testing.T) {
 	// The scripts need a shell below the root; TestScripts runs them.
 	run("--install", "--nodeps", "--noscripts", "--ignorearch", rpm)
 	list := run("--query", "--list", "strongroom")
-	for _, want := range []string{"/usr/bin/strongroom", "/usr/share/man/man1/strongroom.1.gz", "/usr/share/zsh/site-functions/_strongroom", "/etc/strongroom"} {
+	for _, want := range []string{"/usr/bin/strongroom", "/usr/share/man/man1/strongroom.1.gz", "/usr/share/zsh/site-functions/_strongroom", "/usr/share/licenses/strongroom/NOTICES", "/etc/strongroom"} {
 		if !strings.Contains(list, want+"\n") || !r.has(want) {
 			t.Errorf("the package has no %s:\n%s", want, list)
 		}
