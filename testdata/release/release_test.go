@@ -230,7 +230,7 @@ func TestBillOfMaterials(t *testing.T) {
 			t.Errorf("the bill has no %s %s", m.Path, m.Version)
 		}
 	}
-	if c := bill.Metadata.Component; len(have) != len(info.Deps)+1 || c.Version != "v0.1.0" || c.Hashes == nil || bill.SpecVersion != cyclonedx.SpecVersion1_6 {
+	if c := bill.Metadata.Component; len(have) != len(info.Deps)+1 || c.Version != "v0.1.0" || c.Hashes == nil || c.Licenses == nil || bill.SpecVersion != cyclonedx.SpecVersion1_6 {
 		t.Errorf("%d components for %d modules and Go, in a bill of %+v", len(have), len(info.Deps), c)
 	}
 }
