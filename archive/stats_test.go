@@ -126,6 +126,6 @@ func TestStatsByEncoding(t *testing.T) {
 		t.Errorf("%+v, want %+v", s.Unique, want)
 	}
 	if n := s.Newest(); n == nil || n.Sequence != 1 || s.SnapshotBytes() != n.Counts.Bytes {
-		t.Errorf("%d bytes in the snapshots, of which the newest is %+v", s.SnapshotBytes(), n)
+		t.Errorf("%d bytes in the snapshots; the newest is %+v", s.SnapshotBytes(), n)
 	}
 }

@@ -243,7 +243,7 @@ func (s *archiveStats) growthText() string {
 	from, until := g.Since.UTC().Format(time.DateOnly), g.Until.UTC().Format(time.DateOnly)
 	if !g.IsEnough {
 		return fmt.Sprintf("there is no growth per day yet: %s from %s to %s are too few; it needs three over 20 hours, "+
-			"of which an hour is between snapshots and their predecessors", plural(g.Snapshots, "snapshot"), from, until)
+			"and an hour between snapshots and their predecessors", plural(g.Snapshots, "snapshot"), from, until)
 	}
 	text := fmt.Sprintf("%s were stored per day, as %s from %s to %s show", size(g.StoredPerDay), plural(g.Snapshots, "snapshot"),
 		from, until)
