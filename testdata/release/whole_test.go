@@ -50,7 +50,7 @@ func copySource(t *testing.T, to string) {
 	}
 }
 
-// A user can build a release again and compare the checksums, whatever the directory is.
+// A user can build a release again and compare the checksums, whatever the directory is. lintian finds no error in it.
 func TestWholeRelease(t *testing.T) {
 	needWhole(t)
 	var sums []string
@@ -93,6 +93,13 @@ func TestWholeRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	showsVersion(t, bin)
+	debs, err := filepath.Glob(filepath.Join(out, "*.deb"))
+	if err != nil || len(debs) == 0 {
+		t.Fatalf("%q: %v", debs, err)
+	}
+	if out, err := exec.Command("lintian", append([]string{"--fail-on", "error"}, debs...)...).CombinedOutput(); err != nil {
+		t.Errorf("Debian's rules for packages: %v\n%s", err, out)
+	}
 	if bytes.Contains(files[stem+"/strongroom"], []byte("md2man")) {
 		t.Error("the program has the code that writes the manual pages")
 	}
