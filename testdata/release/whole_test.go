@@ -141,7 +141,7 @@ func extract(t *testing.T, archive []byte) contents {
 func showsVersion(t *testing.T, program string) {
 	t.Helper()
 	for args, want := range map[string]string{
-		"version": "strongroom v0.1.0\n", "--version": "strongroom version v0.1.0\n", "version --json": `"version": "v0.1.0"`,
+		"version": "strongroom v0.1.0\n", "--version": "strongroom v0.1.0\n", "version --json": `"version": "v0.1.0"`,
 	} {
 		out, err := exec.Command(program, strings.Fields(args)...).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), want) {
