@@ -227,4 +227,9 @@ func TestRPM(t *testing.T) {
 	if r.has("usr/bin/strongroom") || !r.has("etc/strongroom/strongroom.yaml") {
 		t.Error("the removal has kept the program, or deleted the configuration")
 	}
+	for _, name := range []string{"usr/share/doc/strongroom", "usr/share/licenses/strongroom"} {
+		if r.has(name) {
+			t.Errorf("the removal has left %s", name)
+		}
+	}
 }
