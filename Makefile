@@ -137,7 +137,7 @@ release: ## the files of a release of VERSION, for all systems, in dist/
 
 .PHONY: release-test
 release-test: ## a release from two directories, go install from a module proxy, and an RPM package; minutes
-	@.ci/deps git rpm
+	@.ci/deps git rpm lintian
 	go -C testdata/release test -count=1 -timeout 30m $(TESTFLAGS) ./... -release
 
 .PHONY: pictures

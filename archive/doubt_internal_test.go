@@ -200,7 +200,7 @@ func TestBackupFailsWithoutTheRecordOfAGap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		far := manifest.Ref{Sequence: 5 * manifest.MaxAhead, SHA256: manifest.Sum([]byte("x"))}
+		far := manifest.Ref{Sequence: 2 * manifest.MaxGap, SHA256: manifest.Sum([]byte("x"))}
 		if err := a.repo.State.SavePin(h.ArchiveID(), localstate.Pin{Newest: far}); err != nil {
 			t.Fatal(err)
 		}

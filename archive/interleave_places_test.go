@@ -133,8 +133,12 @@ func (w *theatre) unmounts(m *mount, times int) {
 	}
 	w.start("operator", func(_ context.Context, p *party) error {
 		for _, next := range order {
-			for w.stopsCommit(m, p.turn("mounts "+next.name)) {
+			f := p.turn("mounts " + next.name)
+			for ; f != crash && w.stopsCommit(m); f = p.turn("mounts " + next.name) {
 				w.say("a commit goes first")
+			}
+			if f == crash { // from then on, turn does not wait
+				return errCrashed
 			}
 			m.now = next
 		}
@@ -144,7 +148,7 @@ func (w *theatre) unmounts(m *mount, times int) {
 
 // stopsCommit reports whether an object that counts is about to be created after archive.json was
 // read again. Nothing but a held place protects that moment.
-func (w *theatre) stopsCommit(m *mount, _ fate) bool {
+func (w *theatre) stopsCommit(m *mount) bool {
 	counts := []string{manifest.ManifestsPrefix, manifest.LedgerPrefix, manifest.ArchiveKey}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -3,13 +3,12 @@ package archive
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/strongroom-dev/strongroom/archive/cost"
 	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/internal/repo"
 	"github.com/strongroom-dev/strongroom/archive/internal/snapshots"
-	"github.com/strongroom-dev/strongroom/archive/values"
-	"github.com/strongroom-dev/strongroom/manifest"
 )
 
 // maxStats is the number of snapshots that Stats considers, the newest: each costs a request.
@@ -17,10 +16,12 @@ const maxStats = 1000
 
 // Stats is the size of an archive, and how it has grown.
 type Stats struct {
-	Snapshots []values.Snapshot // in ascending order, at most the newest thousand; unreadable ones have an Err
-	HasMore   bool              // the archive has older snapshots, too
-	Stored    []cost.Stored     // the archive's objects by storage class, in the order of the classes
-	Growth    *cost.Growth      // nil if the snapshots show none
+	Snapshots []Snapshot    // in ascending order, at most the newest thousand; unreadable ones have an Err
+	HasMore   bool          // the archive has older snapshots, too
+	Stored    []cost.Stored // the archive's objects by storage class, in the order of the classes
+	Content   []StoredKind  // the same objects by kind and encoding
+	Unique    Unique        // the different contents among the objects with log files
+	Growth    *cost.Growth  // nil if the snapshots show none
 }
 
 // Bytes is the size of all objects; cost.Unbounded if it does not fit.
@@ -29,6 +30,27 @@ func (s *Stats) Bytes() (n int64) {
 		n = cost.Sum(n, c.Bytes)
 	}
 	return n
+}
+
+// SnapshotBytes is the size of the files of all snapshots, as if each were restored by itself; cost.Unbounded if it does
+// not fit.
+func (s *Stats) SnapshotBytes() (n int64) {
+	for i := range s.Snapshots {
+		if one := &s.Snapshots[i]; one.Err == nil {
+			n = cost.Sum(n, max(0, one.Counts.Bytes))
+		}
+	}
+	return n
+}
+
+// Newest is the newest readable snapshot; nil if there is none.
+func (s *Stats) Newest() *Snapshot {
+	for i := range slices.Backward(s.Snapshots) {
+		if s.Snapshots[i].Err == nil {
+			return &s.Snapshots[i]
+		}
+	}
+	return nil
 }
 
 // Stats lists the objects of the archive, and reads the summaries of its snapshots. Its errors are those of List.
@@ -44,46 +66,15 @@ func (a *Archive) stats(ctx context.Context, most int) (*Stats, error) {
 	if s.HasMore = len(s.Snapshots) > most; s.HasMore {
 		s.Snapshots = s.Snapshots[1:]
 	}
-	err = objects.InAnyOrder(func() (err error) {
-		s.Stored, err = a.listStored(ctx)
-		return err
-	})
-	if err != nil {
+	if err := objects.InAnyOrder(func() error { return a.tally(ctx, s) }); err != nil {
 		return nil, fmt.Errorf("listing the objects: %w", err)
 	}
 	s.Growth = growthOf(s.Snapshots)
 	return s, nil
 }
 
-// listStored returns the archive's objects by class. It does not count what has no key of the format.
-func (a *Archive) listStored(ctx context.Context) ([]cost.Stored, error) {
-	isObject := func(key string) bool { _, ok := manifest.ParseObjectKey(key); return ok }
-	stored := []cost.Stored{}
-	for _, of := range []struct {
-		prefix string
-		isOwn  func(key string) bool
-	}{
-		{manifest.DataPrefix, isObject},
-		{manifest.BundlesPrefix, isObject},
-		{manifest.PagesPrefix, isObject},
-		{manifest.ManifestsPrefix, func(key string) bool { _, ok := manifest.ParseManifestKey(key); return ok }},
-		{manifest.LedgerPrefix, func(key string) bool { _, ok := manifest.ParseLedgerKey(key); return ok }},
-		{manifest.ProofsPrefix, func(key string) bool { _, _, ok := manifest.ParseProofKey(key); return ok }},
-	} {
-		for o, err := range a.repo.Store.List(ctx, of.prefix, "", "") {
-			if err != nil {
-				return nil, err
-			}
-			if of.isOwn(o.Key) {
-				stored = cost.AddStored(stored, o.Class, o.Size)
-			}
-		}
-	}
-	return stored, nil
-}
-
 // growthOf returns the growth that readable snapshots show.
-func growthOf(all []values.Snapshot) *cost.Growth {
+func growthOf(all []Snapshot) *cost.Growth {
 	var known []cost.Snapshot
 	for i := range all {
 		s := &all[i]

@@ -76,3 +76,56 @@ func TestStats(t *testing.T) {
 		t.Errorf("%+v", s.Growth)
 	}
 }
+
+// The kinds and encodings add up to the whole, in any order of the listing. A content counts once, whatever its names,
+// snapshots and encodings are, and with its smallest object.
+func TestStatsByEncoding(t *testing.T) {
+	t.Parallel()
+	w := newWeak(t)
+	a := archive.New(w, archive.Options{})
+	db := newDatabase(t, t.TempDir(), 6)
+	db.grow(1000)
+	mustBackup(t, a, db)
+	before, err := a.Stats(t.Context())
+	if err != nil || before.Unique.Repeats != 0 || before.Unique.Contents == 0 {
+		t.Fatalf("%+v, %v", before, err)
+	}
+	one, two := manifest.Sum([]byte("one")), manifest.Sum([]byte("two"))
+	put := func(key string, bytes int) { w.InMemory.Replace(key, make([]byte, bytes)) }
+	put(manifest.DataKey("a", one, 2, manifest.Plain, nil), 100)
+	put(manifest.DataKey("b", one, 3, manifest.Zstd, nil), 40)
+	put(manifest.SealedDataKey("a", one, 4, manifest.ZstdAge, []string{"age1x"}, manifest.NewNonce()), 60)
+	put(manifest.DataKey("a", two, 2, manifest.Age, []string{"age1x"}), 7)
+	put(manifest.BundleKey(one, 2), 1000)
+	put(manifest.PageKey(one, 2), 30)
+	put(manifest.DataPrefix+"a/"+one.String()+"-000000002.gz", 1) // of no format
+	s, err := a.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][2]int64{}
+	var bytes int64
+	for _, k := range s.Content {
+		got[k.Kind+" "+k.Encoding] = [2]int64{k.Objects, k.Bytes}
+		bytes += k.Bytes
+	}
+	for kind, want := range map[string][2]int64{
+		"data zstd": {1, 40}, "data zstd+age": {1, 60}, "data age": {1, 7}, "bundle by part": {1, 1000}, "page zstd": {1, 30},
+	} {
+		if got[kind] != want {
+			t.Errorf("%s: %v, want %v", kind, got[kind], want)
+		}
+	}
+	if plain := got["data "]; plain[0] != before.Unique.Contents+1 || plain[1] != before.Unique.Bytes+100 || bytes != s.Bytes() {
+		t.Errorf("%d plain, and %d bytes of %d", plain, bytes, s.Bytes())
+	}
+	want := archive.Unique{
+		Contents: before.Unique.Contents + 2, Bytes: before.Unique.Bytes + 40 + 7, Repeats: 2, RepeatBytes: 100 + 60,
+	}
+	if s.Unique != want {
+		t.Errorf("%+v, want %+v", s.Unique, want)
+	}
+	if n := s.Newest(); n == nil || n.Sequence != 1 || s.SnapshotBytes() != n.Counts.Bytes {
+		t.Errorf("%d bytes in the snapshots; the newest is %+v", s.SnapshotBytes(), n)
+	}
+}

@@ -13,11 +13,13 @@ import (
 // excludes it first. Otherwise it would be the newest, and a prune could remove the true one.
 func TestForgedManifestDoesNotBeginToCount(t *testing.T) {
 	t.Parallel()
-	for _, ahead := range []int64{1, 2, 3} {
+	for _, c := range []struct{ n, parent int64 }{
+		{5 + manifest.MaxGap + 1, 5}, {5 + manifest.MaxGap + 1, 6}, {5 + manifest.MaxGap + 3, 8}, {5 + manifest.MaxAhead + 1, 6},
+	} {
 		virtually(t, func(t *testing.T) {
 			h := newPruned(t, 5)
-			n := 5 + manifest.MaxAhead + ahead
-			h.store.Replace(manifest.ManifestKey(n), copiedAs(t, h, n, 5))
+			n := c.n
+			h.store.Replace(manifest.ManifestKey(n), copiedAs(t, h, n, c.parent))
 			for _, want := range []int64{6, 7, 8} {
 				if got := h.next(); got != want {
 					t.Fatalf("%d is snapshot %d, not %d", n, got, want)

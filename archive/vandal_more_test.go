@@ -182,7 +182,7 @@ func TestGiantVandal(t *testing.T) {
 	for _, v := range []vandal{
 		{key: manifest.LedgerKey(3), stops: true, repairs: true},
 		{key: manifest.LedgerKey(4), ignored: true},
-		{key: manifest.ManifestKey(5 + manifest.MaxAhead + 3), ignored: true},
+		{key: manifest.ManifestKey(5 + manifest.MaxGap + 3), ignored: true},
 	} {
 		virtually(t, func(t *testing.T) {
 			h := vandalized(t)
@@ -230,7 +230,7 @@ func copiedAs(t *testing.T, h *pruned, n, parent int64) []byte {
 func TestVandalCopiesTheNewest(t *testing.T) {
 	t.Parallel()
 	soaktest.SkipIfRacing(t)
-	for _, n := range []int64{5 + manifest.MaxAhead + 3, 400_000_000, manifest.MaxCounted} {
+	for _, n := range []int64{5 + manifest.MaxGap + 3, 400_000_000, manifest.MaxCounted} {
 		for _, parent := range []int64{4, 5, n - 1} {
 			virtually(t, func(t *testing.T) {
 				h := vandalized(t)

@@ -46,7 +46,7 @@ var vandals = []vandal{
 	{key: manifest.ManifestKey(1)}, // a number that a prune has dropped
 	{key: manifest.ManifestKey(6), window: true},
 	{key: manifest.ManifestKey(5 + manifest.MaxAhead), window: true},
-	{key: manifest.ManifestKey(5 + manifest.MaxAhead + 3), ignored: true}, // still, after two more snapshots
+	{key: manifest.ManifestKey(5 + manifest.MaxGap + 3), ignored: true}, // still, after two more snapshots
 	{key: manifest.ManifestKey(400_000_000), ignored: true},
 	{key: manifest.ManifestKey(manifest.MaxSequence), ignored: true},
 	{key: manifest.ProofsPrefix + "20991231T235959Z-verify-0123456789abcdef.json"},

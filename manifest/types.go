@@ -16,6 +16,7 @@ const (
 	MaxSequence      = 999_999_999 // nine digits in a key
 	MaxCounted       = 500_000_000 // a manifest or record with a greater number counts for nothing
 	MaxAhead         = 1000        // so does a manifest further above the greatest readable one
+	MaxGap           = 10_000      // so does a manifest further above its parent and the ledger
 	MaxFileSize      = 5 << 40     // 5 TiB, the largest object of S3
 	MaxNodeBytes     = 255         // of "node", "tool" and "layout"
 	MaxElementBytes  = 200         // of one element of an encoded name

@@ -40,7 +40,8 @@ func (a *app) resumeCommand() *cobra.Command {
 		Use:   "resume ARCHIVE",
 		Short: "End a pause of an archive in the service",
 		Long: `End a pause of an archive in the running service. What became due in between begins at
-once. The command needs http.listen and http.token_file in the configuration.`,
+once. The command needs http.listen and http.token_file in the configuration. Without them,
+stop the service, delete service/ARCHIVE+paused.json in its state directory, and start it.`,
 		Example: `  strongroom resume orders`,
 		Args:    exactArgs(1, "resume ARCHIVE"),
 		RunE:    func(c *cobra.Command, args []string) error { return a.pause(c.Context(), "resume", args[0], nil) },
@@ -109,8 +110,12 @@ func (a *app) pause(ctx context.Context, verb, name string, body map[string]stri
 // serviceToken reads the token of the service.
 func serviceToken(ctx context.Context, h *config.HTTP, verb string) (string, error) {
 	if h == nil || h.TokenFile == "" {
+		without := ""
+		if verb == "resume" {
+			without = "; or stop the service, delete service/ARCHIVE+paused.json in its state directory, and start it"
+		}
 		return "", usage("%s is a request to the running service, which needs http.listen and http.token_file "+
-			"in the configuration; set them, and restart strongroom run", verb)
+			"in the configuration; set them, and restart strongroom run%s", verb, without)
 	}
 	return readToken(ctx, h.TokenFile)
 }

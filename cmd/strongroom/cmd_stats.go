@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,10 +19,11 @@ import (
 func (a *app) statsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "stats [ARCHIVE...]",
-		Short: "Show the size of archives, what a month costs, and how they grow",
-		Long: `Show the bytes of archives by storage class, what a month of storage costs with the prices
-of the configuration, by how much they grow per day, and when they reach twice the size or
-fill the disk. Without arguments, it shows all archives of the configuration.`,
+		Short: "Show what archives store, what a month costs, and how they grow",
+		Long: `Show the bytes of archives by kind and encoding of the objects and by storage class, how much
+of it is unique content, what a month of storage costs with the prices of the configuration,
+by how much they grow per day, and when they reach twice the size or fill the disk. Without
+arguments, it shows all archives of the configuration.`,
 		Example: `  strongroom stats
   strongroom stats --json orders`,
 		RunE: a.stats,
@@ -30,16 +32,29 @@ fill the disk. Without arguments, it shows all archives of the configuration.`,
 
 // archiveStats is an entry of stats --json.
 type archiveStats struct {
-	Name      string           `json:"archive_name"`
-	Snapshots int              `json:"snapshots"`
-	HasMore   bool             `json:"more_snapshots"` // there are older ones, too, which the growth does not consider
-	Objects   int64            `json:"objects"`
-	Bytes     int64            `json:"bytes"`
-	Stored    []cost.Stored    `json:"stored"`
-	Price     *cost.MonthPrice `json:"price"`  // null without prices
-	Growth    *cost.Growth     `json:"growth"` // null if the snapshots show none
-	Forecast  []forecast       `json:"forecast"`
-	Free      *int64           `json:"free"` // bytes on the file system of a file:// destination; null if unknown
+	Name      string        `json:"archive_name"`
+	Snapshots int           `json:"snapshots"`
+	HasMore   bool          `json:"more_snapshots"` // there are older ones, too, which the growth does not consider
+	Objects   int64         `json:"objects"`
+	Bytes     int64         `json:"bytes"`
+	Stored    []cost.Stored `json:"stored"`
+
+	Content       []archive.StoredKind `json:"content"`
+	Unique        archive.Unique       `json:"unique"`
+	SnapshotBytes int64                `json:"snapshot_bytes"` // of the files of all these snapshots, each restored by itself
+	Newest        *newestStats         `json:"newest"`         // null if no snapshot can be read
+
+	Price    *cost.MonthPrice `json:"price"`  // null without prices
+	Growth   *cost.Growth     `json:"growth"` // null if the snapshots show none
+	Forecast []forecast       `json:"forecast"`
+	Free     *int64           `json:"free"` // bytes on the file system of a file:// destination; null if unknown
+}
+
+// newestStats has the size of the newest snapshot.
+type newestStats struct {
+	Sequence    int64 `json:"sequence"`
+	Bytes       int64 `json:"bytes"`        // of its files
+	StoredBytes int64 `json:"stored_bytes"` // of the parts of objects that it needs
 }
 
 // forecast is a size of the archive in the future, if nothing is pruned.
@@ -124,10 +139,14 @@ func freeBytes(url string) *int64 {
 func newStats(name string, s *archive.Stats, prices *cost.Prices, free *int64, now time.Time) *archiveStats {
 	out := &archiveStats{
 		Name: name, Snapshots: len(s.Snapshots), HasMore: s.HasMore, Bytes: s.Bytes(), Stored: s.Stored,
+		Content: s.Content, Unique: s.Unique, SnapshotBytes: s.SnapshotBytes(),
 		Price: prices.PriceMonth(s.Stored), Growth: s.Growth, Forecast: []forecast{}, Free: free,
 	}
 	for _, class := range s.Stored {
 		out.Objects += class.Objects
+	}
+	if n := s.Newest(); n != nil {
+		out.Newest = &newestStats{n.Sequence, n.Counts.Bytes, n.Counts.StoredBytes}
 	}
 	g := s.Growth
 	if g == nil || !g.IsEnough || out.Bytes == cost.Unbounded {
@@ -161,7 +180,15 @@ func (s *archiveStats) print(w io.Writer) error {
 	least := map[bool]string{true: "at least "}[s.HasMore]
 	fmt.Fprintf(w, "%s: %s%s, %s, %s\n", s.Name, least, plural(s.Snapshots, "snapshot"), plural(s.Objects, "object"),
 		sizeAtLeast(s.Bytes))
-	rows := [][]string{{"CLASS", "OBJECTS", "BYTES"}}
+	rows := [][]string{{"KIND", "ENCODING", "OBJECTS", "BYTES"}}
+	for _, k := range s.Content {
+		rows = append(rows, []string{k.Kind, cmp.Or(k.Encoding, "plain"), strconv.FormatInt(k.Objects, 10), sizeAtLeast(k.Bytes)})
+	}
+	if err := table(w, rows); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%s\n\n", s.uniqueText())
+	rows = [][]string{{"CLASS", "OBJECTS", "BYTES"}}
 	for _, c := range s.Stored {
 		rows = append(rows, []string{cost.ClassName(c.Class), strconv.FormatInt(c.Objects, 10), sizeAtLeast(c.Bytes)})
 	}
@@ -189,6 +216,21 @@ func sizeAtLeast(n int64) string {
 	return size(n)
 }
 
+// uniqueText describes how often content is stored, and what is saved over a full copy for each snapshot.
+func (s *archiveStats) uniqueText() string {
+	u := &s.Unique
+	text := fmt.Sprintf("unique content: %s in %s", sizeAtLeast(u.Bytes), plural(u.Contents, "data object"))
+	if u.Repeats > 0 {
+		text += fmt.Sprintf("; what %s repeat: %s", plural(u.Repeats, "other"), sizeAtLeast(u.RepeatBytes))
+	}
+	if s.Newest == nil {
+		return text
+	}
+	least := map[bool]string{true: "at least "}[s.HasMore]
+	return text + fmt.Sprintf("\nthe files of all snapshots are %s%s, stored in %s; those of the newest are %s, stored in %s", least,
+		size(s.SnapshotBytes), sizeAtLeast(s.Bytes), size(s.Newest.Bytes), size(s.Newest.StoredBytes))
+}
+
 // growthText describes the growth, and why there is no forecast.
 func (s *archiveStats) growthText() string {
 	g := s.Growth
@@ -198,8 +240,13 @@ func (s *archiveStats) growthText() string {
 	if g.StoredPerDay == cost.Unbounded {
 		return "there is no forecast: the snapshots have figures that no database can have"
 	}
+	from, until := g.Since.UTC().Format(time.DateOnly), g.Until.UTC().Format(time.DateOnly)
+	if !g.IsEnough {
+		return fmt.Sprintf("there is no growth per day yet: %s from %s to %s are too few; it needs three over 20 hours, "+
+			"and an hour between snapshots and their predecessors", plural(g.Snapshots, "snapshot"), from, until)
+	}
 	text := fmt.Sprintf("%s were stored per day, as %s from %s to %s show", size(g.StoredPerDay), plural(g.Snapshots, "snapshot"),
-		g.Since.UTC().Format(time.DateOnly), g.Until.UTC().Format(time.DateOnly))
+		from, until)
 	switch {
 	case g.SizePerDay == cost.Unbounded || g.SizePerDay == -cost.Unbounded:
 	case g.SizePerDay > 0:
@@ -210,9 +257,6 @@ func (s *archiveStats) growthText() string {
 	if span := g.Until.Sub(g.Since); g.MeasuredMS < span.Milliseconds()/2 {
 		text += fmt.Sprintf("; what was stored for pruned snapshots is not known, so this comes from %s of %s", hours(g.MeasuredMS),
 			hours(span.Milliseconds()))
-	}
-	if !g.IsEnough {
-		return text + "; this is too little for a forecast, which needs three snapshots over 20 hours"
 	}
 	if s.Bytes == cost.Unbounded {
 		return text + "; there is no forecast, since the size of the archive is not known"

@@ -113,7 +113,11 @@ func (e *readEstimate) printReads(w io.Writer, each *[]archive.ObjectRead) error
 
 func (e *restoreEstimate) timeText() string {
 	if e.Time == nil {
-		return "how long it takes is not known yet: strongroom drill " + e.name + " measures that, and so does each restore"
+		drill := "strongroom drill"
+		if !isURL(e.name) { // the name of a URL lacks its parameters, so a command with it would not run
+			drill += " " + e.name
+		}
+		return "how long it takes is not known yet: " + drill + " measures that, and so does each restore"
 	}
 	return "it " + e.Time.Describe(size)
 }

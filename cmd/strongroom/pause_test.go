@@ -54,6 +54,17 @@ func TestPauseAndResume(t *testing.T) {
 	}
 	s.until("a verification on demand", func() bool { return len(s.logged("the archive was verified", "orders")) > 0 })
 	succeed(t, "--config", s.config, "status")
+
+	// Without a token, the file of the pause is what ends it, as the documents state.
+	succeed(t, "--config", s.config, "pause", "orders")
+	s.stop()
+	if err := os.Remove(filepath.Join(filepath.Dir(s.config), "service", "orders+paused.json")); err != nil {
+		t.Fatal(err)
+	}
+	s = s.again()
+	if code := s.trigger("orders", theToken); code != http.StatusAccepted {
+		t.Errorf("a run after the file of the pause was deleted: %d", code)
+	}
 }
 
 // Pause and resume are requests to a service, so what a mistake leads to is stated.
@@ -73,6 +84,9 @@ func TestPauseNeedsTheService(t *testing.T) {
 			o := finish(t, program(t, "--config", file, verb, c.name))
 			if o.code == 0 || !strings.Contains(o.stderr, c.want) {
 				t.Errorf("%s %s: %+v", verb, c.name, o)
+			}
+			if states := strings.Contains(o.stderr, "delete service/ARCHIVE+paused.json"); states != (verb == "resume" && c.name == "orders") {
+				t.Errorf("%s %s: %s", verb, c.name, o.stderr)
 			}
 		}
 	}

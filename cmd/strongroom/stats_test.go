@@ -78,7 +78,7 @@ func TestStatsAreHonest(t *testing.T) {
 		n      int // of the forecasts
 	}{
 		{"none", nil, "there is no forecast: no two snapshots follow each other directly", 0},
-		{"few", few, "this is too little for a forecast, which needs three snapshots over 20 hours\n", 0},
+		{"few", few, "there is no growth per day yet: 2 snapshots from 2026-11-22 to 2026-11-22 are too few; it needs three over 20 hours", 0},
 		{"still", still, "twice the size: not within a hundred years\n", 3},
 	} {
 		s := newStats("orders", &archive.Stats{Stored: stored, Growth: test.growth}, nil, nil, now)

@@ -7,7 +7,7 @@
 //
 // A round gets a seed and must be deterministic for it, as far as the system permits. The seed of a round that
 // fails in a soak is appended to testdata/soak/<test>.seeds in the directory of its package; every later run of
-// that test begins with the seeds in that file.
+// that test begins with the seeds in that file. If the process ends within a round, .ci/soak appends the seed.
 package soaktest
 
 import (
@@ -31,9 +31,10 @@ import (
 
 // The environment that make soak sets.
 const (
-	envDuration = "STRONGROOM_SOAK"        // the time of each proof, for time.ParseDuration; unset disables soaks
-	envSeed     = "STRONGROOM_SOAK_SEED"   // an unsigned integer
-	envReport   = "STRONGROOM_SOAK_REPORT" // a file to which each proof appends one line of JSON
+	envDuration = "STRONGROOM_SOAK"         // the time of each proof, for time.ParseDuration; unset disables soaks
+	envSeed     = "STRONGROOM_SOAK_SEED"    // an unsigned integer
+	envReport   = "STRONGROOM_SOAK_REPORT"  // a file to which each proof appends one line of JSON
+	envRunning  = "STRONGROOM_SOAK_RUNNING" // a directory in which each proof has a file with the seed of its round
 )
 
 // proofs lists the tests that call this package, one for each line: package and name. make soak runs these tests.
@@ -149,6 +150,9 @@ type proof struct {
 func (p *proof) run(seed uint64, round func(*testing.T, uint64)) {
 	p.t.Helper()
 	p.seed, p.running = seed, true
+	if p.soak {
+		p.note()
+	}
 	round(p.t, seed)
 	if p.t.Failed() {
 		p.t.FailNow() // end reports the seed
@@ -159,6 +163,7 @@ func (p *proof) run(seed uint64, round func(*testing.T, uint64)) {
 
 // end runs after the test has ended, whether it passed or failed.
 func (p *proof) end() {
+	p.forget()
 	if p.t.Failed() && p.running {
 		p.t.Logf("the round with seed %d failed", p.seed)
 		if p.soak {
@@ -173,6 +178,26 @@ func (p *proof) end() {
 	if path := os.Getenv(envReport); path != "" {
 		if err := report(path, p.t.Name(), p.t.Failed(), counts); err != nil {
 			p.t.Errorf("writing the report of the soak: %v", err)
+		}
+	}
+}
+
+// note saves the seed of the present round for .ci/soak: end does not run if the round hangs, or takes all memory.
+func (p *proof) note() {
+	dir := os.Getenv(envRunning)
+	if dir == "" {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(dir, p.t.Name()), fmt.Appendln(nil, p.seed), 0o644); err != nil {
+		p.t.Fatalf("saving the seed of the round: %v", err)
+	}
+}
+
+// forget removes what note saved.
+func (p *proof) forget() {
+	if dir := os.Getenv(envRunning); dir != "" {
+		if err := os.Remove(filepath.Join(dir, p.t.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			p.t.Errorf("removing the saved seed: %v", err)
 		}
 	}
 }

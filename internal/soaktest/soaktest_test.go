@@ -54,3 +54,20 @@ func TestEveryProofExists(t *testing.T) {
 		}
 	}
 }
+
+// A round that hangs or takes all memory ends the process: its seed is in a file by then.
+func TestSeedOfTheRunningRound(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv(envRunning, dir)
+	file := filepath.Join(dir, t.Name())
+	p := proof{t: t, soak: true}
+	p.run(42, func(t *testing.T, _ uint64) {
+		if b, err := os.ReadFile(file); err != nil || string(b) != "42\n" {
+			t.Errorf("%q, %v", b, err)
+		}
+	})
+	p.forget()
+	if _, err := os.Stat(file); err == nil {
+		t.Error("the seed is left behind")
+	}
+}

@@ -81,6 +81,12 @@ func TestPausedIsShown(t *testing.T) {
 	if w := ask(t, s, http.MethodGet, "/healthz", ""); w.Code != 200 {
 		t.Errorf("/healthz: %d: the process is running", w.Code)
 	}
+
+	// Without a token nothing on the page can resume it, so the page states what can.
+	const without = "delete <code>service/orders+paused.json</code> in its state directory"
+	checkTexts(t, get(t, newServer(t, f, ""), "/archives/orders"), []string{shown, "cannot resume the archive", without}, []string{">Resume<"})
+	checkTexts(t, get(t, newServer(t, f, ""), "/archives/users"), nil, []string{without})
+	checkTexts(t, get(t, s, "/archives/orders"), nil, []string{without})
 }
 
 // The form of the page does the same as the API, for a person.

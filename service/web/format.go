@@ -105,17 +105,18 @@ func span(d time.Duration) string {
 	return count(int64(d/(24*time.Hour)), "day")
 }
 
-// took formats a duration for a table or a chart.
+// took formats a duration for a table or a chart, with spaces at which no line breaks.
 func took(d time.Duration) string {
+	const nbsp = "\u00a0"
 	switch {
 	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
+		return fmt.Sprint(d.Milliseconds()) + nbsp + "ms"
 	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
+		return fmt.Sprintf("%.1f", d.Seconds()) + nbsp + "s"
 	case d < time.Hour:
-		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
+		return fmt.Sprintf("%d"+nbsp+"min"+nbsp+"%02d"+nbsp+"s", d/time.Minute, d%time.Minute/time.Second)
 	}
-	return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
+	return fmt.Sprintf("%d"+nbsp+"h"+nbsp+"%02d"+nbsp+"min", d/time.Hour, d%time.Hour/time.Minute)
 }
 
 // ago and ahead stay the same for most of a minute, so that a page that updates itself shows no change where there

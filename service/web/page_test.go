@@ -120,7 +120,7 @@ func TestTimelineHasAxes(t *testing.T) {
 	if gap, wide := two-one, three-two; one < 0.5 || gap < 8 || wide < 7.9*gap || wide > 8.1*gap || three > 95 {
 		t.Errorf("the runs are at %v, %v and %v", one, two, three)
 	}
-	if got, want := labels(c), "03:00 | 06:00 | 09:00 | now | 100 MiB | 25 MiB | 0 | 2.0 s"; got != want {
+	if got, want := labels(c), "03:00 | 06:00 | 09:00 | now | 100 MiB | 25 MiB | 0 | 2.0\u00a0s"; got != want {
 		t.Errorf("the labels are %s, not %s", got, want)
 	}
 	for span, want := range map[time.Duration]string{
@@ -254,7 +254,7 @@ func TestIdleTimelineHasNoSizes(t *testing.T) {
 		{Start: noon.Add(-time.Hour), Outcome: Made, Snapshot: 2, Duration: 2 * time.Second},
 	}
 	c := newTimeline("t", noon, runs)
-	if want := []mark{{plotEnd, "2.0 s", false}}; !slices.Equal(c.Scale, want) {
+	if want := []mark{{plotEnd, "2.0\u00a0s", false}}; !slices.Equal(c.Scale, want) {
 		t.Errorf("the labels are %v, not %v", c.Scale, want)
 	}
 	a := well("orders")

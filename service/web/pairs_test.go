@@ -33,9 +33,9 @@ func TestLastRunIsOneRun(t *testing.T) {
 		outcome       Outcome
 		run, succeded string
 	}{
-		{Failed, "failed, 22 Nov 2026, 12:18:00; 7 files, 7.0 MiB copied in 30.0 s", "22 Nov 2026, 10:19:30"},
-		{Unchanged, "nothing new, 22 Nov 2026, 12:18:00; 7 files, 7.0 MiB copied in 30.0 s", "22 Nov 2026, 10:19:30"},
-		{Made, "snapshot 0, 22 Nov 2026, 12:18:00; 7 files, 7.0 MiB copied in 30.0 s", "22 Nov 2026, 10:19:30"},
+		{Failed, "failed, 22 Nov 2026, 12:18:00; 7 files, 7.0 MiB copied in 30.0\u00a0s", "22 Nov 2026, 10:19:30"},
+		{Unchanged, "nothing new, 22 Nov 2026, 12:18:00; 7 files, 7.0 MiB copied in 30.0\u00a0s", "22 Nov 2026, 10:19:30"},
+		{Made, "snapshot 0, 22 Nov 2026, 12:18:00; 7 files, 7.0 MiB copied in 30.0\u00a0s", "22 Nov 2026, 10:19:30"},
 	} {
 		a.History[len(a.History)-1].Outcome = test.outcome
 		page := get(t, newServer(t, filled(a), ""), "/archives/orders")

@@ -87,7 +87,7 @@ func (c card) Now(now time.Time) string {
 	case c.State == StateOverdue && c.LastSuccess.IsZero():
 		return "no run has succeeded yet"
 	case c.State == StateOverdue:
-		return "the last good run ended " + ago(now, c.LastSuccess)
+		return "last good run " + ago(now, c.LastSuccess)
 	case c.LeftOut.Files > 0:
 		return count(c.LeftOut.Files, "file") + " left out"
 	case c.Running && !c.RunningSince.IsZero():

@@ -102,7 +102,8 @@ func TestDebianPackage(t *testing.T) {
 		"usr/share/man/man1/strongroom.1.gz", "usr/share/man/man1/strongroom-restore.1.gz",
 		"usr/share/bash-completion/completions/strongroom", "usr/share/zsh/vendor-completions/_strongroom",
 		"usr/share/fish/vendor_completions.d/strongroom.fish", "usr/share/doc/strongroom/examples/strongroom.yaml",
-		"usr/share/doc/strongroom/copyright", "usr/share/doc/strongroom/CHANGELOG.md", "etc/strongroom",
+		"usr/share/doc/strongroom/copyright", "usr/share/doc/strongroom/NOTICES.gz", "usr/share/doc/strongroom/changelog.gz",
+		"usr/share/doc/strongroom/CHANGELOG.md", "etc/strongroom",
 	} {
 		if !r.has(name) {
 			t.Errorf("the package has installed no %s", name)

@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -72,7 +73,7 @@ func (r *release) prepare(ctx context.Context, targets string) error {
 	if r.date, err = dateOf(ctx, r.root); err != nil {
 		return err
 	}
-	if err := r.checkVersion(); err != nil {
+	if err := errors.Join(r.checkVersion(), r.checkCommitted(ctx)); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(r.out, 0o755); err != nil {
@@ -103,6 +104,23 @@ func (r *release) checkVersion() error {
 	}
 	if !strings.Contains(string(changes), "\n## ["+m[1]+"] - ") {
 		return fmt.Errorf("CHANGELOG.md has no heading for %s; write ## [%s] and the date above its changes", m[1], m[1])
+	}
+	return nil
+}
+
+// checkCommitted returns an error for a release of files that are in no commit, so that no user can build it again. A version
+// with a suffix may have them, and so may a source without git.
+func (r *release) checkCommitted(ctx context.Context) error {
+	if m := aVersion.FindStringSubmatch(r.version); m == nil || m[2] != "" || os.Getenv("SOURCE_DATE_EPOCH") != "" {
+		return nil
+	}
+	out, err := exec.CommandContext(ctx, "git", "-C", r.root, "status", "--porcelain").Output()
+	if err != nil {
+		return fmt.Errorf("reading what is not committed: %w", err)
+	}
+	if line, _, _ := strings.Cut(string(out), "\n"); line != "" {
+		return fmt.Errorf("the source has changes that are not committed, such as %q; commit them, or try %s+trial",
+			line, r.version)
 	}
 	return nil
 }

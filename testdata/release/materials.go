@@ -27,6 +27,8 @@ func (r *release) writeBill(t target, info *debug.BuildInfo, program []byte) err
 		BOMRef: purl(mainModule, r.version), Type: cyclonedx.ComponentTypeApplication, Name: mainModule, Version: r.version,
 		PackageURL: purl(mainModule, r.version) + "?goos=" + t.os + "&goarch=" + t.arch,
 		Hashes:     sha256Hash(hex.EncodeToString(sha256Of(program))),
+		Licenses:   &cyclonedx.Licenses{{License: &cyclonedx.License{ID: "Apache-2.0"}}},
+		Supplier:   &cyclonedx.OrganizationalEntity{Name: "strongroom", URL: &[]string{"https://" + mainModule}},
 	}
 	std := strings.TrimPrefix(info.GoVersion, "go")
 	all := []cyclonedx.Component{{
@@ -128,7 +130,7 @@ func appendNotices(to *bytes.Buffer, what, dir string) error {
 		if err != nil {
 			return fmt.Errorf("reading the license of %s: %w", what, err)
 		}
-		fmt.Fprintf(to, "%s: %s\n\n%s\n\n%s\n\n", what, e.Name(), bytes.TrimSpace(text), strings.Repeat("-", 80))
+		fmt.Fprintf(to, "%s: %s\n\n%s\n\n%s\n\n", what, e.Name(), bytes.ReplaceAll(bytes.TrimSpace(text), []byte("\r\n"), []byte("\n")), strings.Repeat("-", 80))
 		found = true
 	}
 	if !found {

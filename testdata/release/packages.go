@@ -7,15 +7,20 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/goreleaser/nfpm/v2"
 	"github.com/goreleaser/nfpm/v2/deb"
 	"github.com/goreleaser/nfpm/v2/rpm"
 )
 
+// maintainer is a name and an address, which packages require. It takes no mail: issues and SECURITY.md have the
+// ways to report something.
+const maintainer = "strongroom maintainers <strongroom-dev@users.noreply.github.com>"
+
 // writePackages writes a target's packages in some formats, with a directory for intermediate files.
 func (r *release) writePackages(t target, files []file, work string, formats ...string) error {
-	more, err := packageFiles(files)
+	more, err := r.packageFiles(files)
 	if err != nil {
 		return err
 	}
@@ -47,34 +52,59 @@ func (r *release) writePackage(format string, t target, files string) error {
 	return r.write(name, content.Bytes())
 }
 
-// packageFiles returns what packages have in another form than archives: the unit and the manual pages.
-func packageFiles(files []file) ([]file, error) {
-	var more []file
+// packageFiles returns what packages have in another form than archives: the unit, compressed texts, and what only
+// Debian has.
+func (r *release) packageFiles(files []file) ([]file, error) {
+	more := []file{{name: "changelog", mode: 0o644, content: r.debianChangelog()}}
+	for _, name := range []string{"copyright", "lintian"} {
+		content, err := os.ReadFile(filepath.Join(r.root, "testdata", "release", "package", name))
+		if err != nil {
+			return nil, fmt.Errorf("reading a file of the package: %w", err)
+		}
+		more = append(more, file{name: name, mode: 0o644, content: content})
+	}
 	for _, f := range files {
-		var err error
 		switch {
 		case f.name == "systemd/strongroom.service":
-			f.name = "package/strongroom.service"
-			f.content, err = packagedUnit(f.content)
+			f.name = "strongroom.service"
+			var err error
+			if f.content, err = packagedUnit(f.content); err != nil {
+				return nil, err
+			}
 		case f.name == "systemd/sysusers.conf":
-			f.name = "package/sysusers.conf"
-		case strings.HasPrefix(f.name, "man/"):
-			f.name = "package/" + f.name + ".gz"
-			f.content, err = compressed(f.content)
-		default:
+			f.name = "sysusers.conf"
+		case !strings.HasPrefix(f.name, "man/") && f.name != "NOTICES":
 			continue
 		}
-		if err != nil {
-			return nil, err
-		}
 		more = append(more, f)
+	}
+	for i := range more {
+		f := &more[i]
+		if f.name == "changelog" || f.name == "NOTICES" || strings.HasPrefix(f.name, "man/") {
+			f.name += ".gz"
+			var err error
+			if f.content, err = compressed(f.content); err != nil {
+				return nil, err
+			}
+		}
+		f.name = "package/" + f.name
 	}
 	return more, nil
 }
 
+// debianChangelog returns the list of the package's versions, in the form that Debian's tools read.
+func (r *release) debianChangelog() []byte {
+	return fmt.Appendf(nil, `strongroom (%s) unstable; urgency=medium
+
+  * /usr/share/doc/strongroom/CHANGELOG.md lists the changes.
+
+ -- %s  %s
+`, strings.TrimPrefix(r.version, "v"), maintainer, r.date.Format(time.RFC1123Z))
+}
+
 // packageInfo returns the description of a package in testdata/release/package, filled in for a target.
 func (r *release) packageInfo(format string, t target, files string) (*nfpm.Info, error) {
-	values := map[string]string{"FILES": files, "ARCH": t.arch, "VERSION": r.version}
+	values := map[string]string{"FILES": files, "ARCH": t.arch, "VERSION": r.version, "MAINTAINER": maintainer}
 	dir := filepath.Join(r.root, "testdata", "release", "package")
 	config, err := nfpm.ParseFileWithEnvMapping(filepath.Join(dir, "nfpm.yaml"), func(name string) string { return values[name] })
 	if err != nil {

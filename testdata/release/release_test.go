@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -201,6 +202,38 @@ func TestReleaseVersion(t *testing.T) {
 	}
 }
 
+// A release comes from a commit: what is in none, no user can build again.
+func TestReleaseIsCommitted(t *testing.T) {
+	t.Setenv("SOURCE_DATE_EPOCH", "")
+	dir := t.TempDir()
+	git := func(args ...string) {
+		t.Helper()
+		if out, err := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("git %q: %v\n%s", args, err, out)
+		}
+	}
+	check := func(version string) error { return (&release{root: dir, version: version}).checkCommitted(t.Context()) }
+	git("init", "--quiet")
+	if err := writeTree(dir, []file{{"go.mod", 0o644, []byte("module m\n")}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := check("v0.1.0"); err == nil || !strings.Contains(err.Error(), "go.mod") {
+		t.Errorf("a release of a file in no commit: %v", err)
+	}
+	if err := check("v0.1.0+trial"); err != nil {
+		t.Errorf("a trial: %v", err)
+	}
+	git("add", "--all")
+	git("commit", "--quiet", "--message", "m")
+	if err := check("v0.1.0"); err != nil {
+		t.Errorf("a release of a commit: %v", err)
+	}
+	t.Setenv("SOURCE_DATE_EPOCH", "1")
+	if err := (&release{root: t.TempDir(), version: "v0.1.0"}).checkCommitted(t.Context()); err != nil {
+		t.Errorf("a source without git: %v", err)
+	}
+}
+
 // A scanner for vulnerabilities reads the bill of materials, so it has each module, with its version, and Go's own.
 func TestBillOfMaterials(t *testing.T) {
 	t.Parallel()
@@ -230,7 +263,7 @@ func TestBillOfMaterials(t *testing.T) {
 			t.Errorf("the bill has no %s %s", m.Path, m.Version)
 		}
 	}
-	if c := bill.Metadata.Component; len(have) != len(info.Deps)+1 || c.Version != "v0.1.0" || c.Hashes == nil || bill.SpecVersion != cyclonedx.SpecVersion1_6 {
+	if c := bill.Metadata.Component; len(have) != len(info.Deps)+1 || c.Version != "v0.1.0" || c.Hashes == nil || c.Licenses == nil || bill.SpecVersion != cyclonedx.SpecVersion1_6 {
 		t.Errorf("%d components for %d modules and Go, in a bill of %+v", len(have), len(info.Deps), c)
 	}
 }

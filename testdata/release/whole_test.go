@@ -50,7 +50,7 @@ func copySource(t *testing.T, to string) {
 	}
 }
 
-// A user can build a release again and compare the checksums, whatever the directory is.
+// A user can build a release again and compare the checksums, whatever the directory is. lintian finds no error in it.
 func TestWholeRelease(t *testing.T) {
 	needWhole(t)
 	var sums []string
@@ -93,6 +93,13 @@ func TestWholeRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	showsVersion(t, bin)
+	debs, err := filepath.Glob(filepath.Join(out, "*.deb"))
+	if err != nil || len(debs) == 0 {
+		t.Fatalf("%q: %v", debs, err)
+	}
+	if out, err := exec.Command("lintian", append([]string{"--fail-on", "error"}, debs...)...).CombinedOutput(); err != nil {
+		t.Errorf("Debian's rules for packages: %v\n%s", err, out)
+	}
 	if bytes.Contains(files[stem+"/strongroom"], []byte("md2man")) {
 		t.Error("the program has the code that writes the manual pages")
 	}
@@ -134,7 +141,7 @@ func extract(t *testing.T, archive []byte) contents {
 func showsVersion(t *testing.T, program string) {
 	t.Helper()
 	for args, want := range map[string]string{
-		"version": "strongroom v0.1.0\n", "--version": "strongroom version v0.1.0\n", "version --json": `"version": "v0.1.0"`,
+		"version": "strongroom v0.1.0\n", "--version": "strongroom v0.1.0\n", "version --json": `"version": "v0.1.0"`,
 	} {
 		out, err := exec.Command(program, strings.Fields(args)...).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), want) {
@@ -201,7 +208,7 @@ func TestRPM(t *testing.T) {
 	// The scripts need a shell below the root; TestScripts runs them.
 	run("--install", "--nodeps", "--noscripts", "--ignorearch", rpm)
 	list := run("--query", "--list", "strongroom")
-	for _, want := range []string{"/usr/bin/strongroom", "/usr/share/man/man1/strongroom.1.gz", "/usr/share/zsh/site-functions/_strongroom", "/etc/strongroom"} {
+	for _, want := range []string{"/usr/bin/strongroom", "/usr/share/man/man1/strongroom.1.gz", "/usr/share/zsh/site-functions/_strongroom", "/usr/share/licenses/strongroom/NOTICES", "/etc/strongroom"} {
 		if !strings.Contains(list, want+"\n") || !r.has(want) {
 			t.Errorf("the package has no %s:\n%s", want, list)
 		}
@@ -219,5 +226,10 @@ func TestRPM(t *testing.T) {
 	run("--erase", "--noscripts", "strongroom")
 	if r.has("usr/bin/strongroom") || !r.has("etc/strongroom/strongroom.yaml") {
 		t.Error("the removal has kept the program, or deleted the configuration")
+	}
+	for _, name := range []string{"usr/share/doc/strongroom", "usr/share/licenses/strongroom"} {
+		if r.has(name) {
+			t.Errorf("the removal has left %s", name)
+		}
 	}
 }

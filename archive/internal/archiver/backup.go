@@ -84,6 +84,7 @@ type backupRun struct {
 	orphans  objects.Orphans
 	partial  *partialBase // the base, if not all of its pages were read; nil otherwise
 	rawID    []byte       // archive.json as this attempt read or created it; nil if it cannot be read
+	isFenced bool         // a ledger record has the gap before next
 	unheld   error        // why the base could not be held yet; nil if it is held
 
 	lockedUntil time.Time // until when objects of this run are locked; zero if not at all, or without end

@@ -27,7 +27,7 @@ func (r *backupRun) describe(id string, plan *values.Plan, uploaded []manifest.F
 		Archive:  id,
 		Sequence: r.next,
 		Created:  r.src.Capture.At.UTC(),
-		Parent:   r.src.Head.Parent,
+		Parent:   r.parentOfNext(),
 		Node:     r.o.Node,
 		Tool:     r.o.Tool,
 		Layout:   r.src.Layout.Name(),
@@ -307,7 +307,7 @@ func (r *backupRun) stillValid(ctx context.Context, ref manifest.Ref) error {
 	if !h.Record.Valid(ref.Sequence, ref.SHA256) {
 		return fmt.Errorf("a concurrent prune dropped manifest %d: %w", ref.Sequence, repo.ErrRaced)
 	}
-	if h.Unread == nil && ref.Sequence > max(h.Anchor(), r.src.Head.Newest().Sequence)+manifest.MaxAhead {
+	if !h.Supports(r.parentOfNext(), ref.Sequence) {
 		return fmt.Errorf("snapshot %d counts for nothing, since no record has the gap before it: %w",
 			ref.Sequence, values.ErrDamaged)
 	}

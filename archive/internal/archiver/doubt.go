@@ -73,8 +73,8 @@ func (r *backupRun) noteWhole() {
 // fence writes a ledger record before a snapshot whose number is far above all others, as the local state has seen
 // greater numbers than the archive. It also does so before a snapshot with whose number a manifest would begin to count
 // that counts for nothing so far: the record excludes that one. A snapshot that counts without the record, as its parent
-// supports its number, is made even if the record cannot be written. Another one would count for nothing, so the backup
-// fails.
+// supports its number, is made even if the record cannot be written. Another one would count for nothing, now or once a
+// record that cannot be read has been deleted, so the backup fails.
 func (r *backupRun) fence(ctx context.Context, id string) error {
 	skipped := int64(0)
 	switch {
@@ -93,6 +93,7 @@ func (r *backupRun) fence(ctx context.Context, id string) error {
 	})
 	switch {
 	case err == nil:
+		r.isFenced = skipped > 0
 		return nil
 	case ctx.Err() != nil, errors.Is(err, store.ErrGone), errors.Is(err, repo.ErrOtherID):
 		return err
@@ -108,5 +109,15 @@ func (r *backupRun) fence(ctx context.Context, id string) error {
 
 // needsFence reports whether the snapshot would count for nothing without the record of fence.
 func (r *backupRun) needsFence() bool {
-	return r.src.Head.IsFar(r.next) && r.src.Head.Unread == nil && r.next > r.src.Head.Newest().Sequence+manifest.MaxAhead
+	return r.src.Head.IsFar(r.next) && !r.src.Head.Supports(r.parentOfNext(), r.next)
+}
+
+// parentOfNext returns the reference of the new snapshot's parent, nil for the first one. That is the newest manifest,
+// whether it can be read or not. Far above the others, where no record has the gap, it is the base: an outsider may have
+// created the newest one, and once it is deleted it supports no number.
+func (r *backupRun) parentOfNext() *manifest.Ref {
+	if r.src.Head.Base != nil && r.src.Head.IsFar(r.next) && !r.isFenced {
+		return &r.src.Head.Base.Ref
+	}
+	return r.src.Head.Parent
 }

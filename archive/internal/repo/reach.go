@@ -170,7 +170,18 @@ func (h *Head) SupportOf(s *manifest.Summary) (parent int64, isNear bool) {
 	if s.Parent != nil {
 		parent = s.Parent.Sequence
 	}
-	return parent, s.Sequence <= max(parent, h.Anchor())+manifest.MaxAhead
+	return parent, h.Supports(s.Parent, s.Sequence)
+}
+
+// Supports reports whether a parent or the ledger is near enough to a manifest's number n. It leaves more room than
+// reach does above the greatest manifest that can be read. So a backup can pass over what an outsider created there,
+// also while no record can be written.
+func (h *Head) Supports(parent *manifest.Ref, n int64) bool {
+	from := h.Anchor()
+	if parent != nil {
+		from = max(from, parent.Sequence)
+	}
+	return n <= from+manifest.MaxGap
 }
 
 // VoidNumbers returns the numbers above newest that a record excludes for good: those that the record in force
@@ -216,7 +227,7 @@ func (h *Head) IsFar(n int64) bool {
 func (h *Head) IgnoresBelow(next int64) bool {
 	return slices.ContainsFunc(h.Ignored, func(key string) bool {
 		n, ok := manifest.ParseManifestKey(key)
-		return ok && n <= next+manifest.MaxAhead
+		return ok && n <= next+manifest.MaxGap
 	})
 }
 
