@@ -337,7 +337,7 @@ func TestRewrittenFileChangesItsPage(t *testing.T) {
 func TestStampsOfAnotherSnapshotAreNotUsed(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t, t.TempDir(), 10)
-	db.fill(3000, 3) // several pages, of which the last has the tail
+	db.fill(3000, 3) // several pages; the last has the tail
 	w := newBothWays(t, false)
 	mustBackup(t, w.open(), db)
 	other := *db
