@@ -82,7 +82,7 @@ func bundles(files []source.File, most func(int64) int64) [][]int {
 
 // storeBundle sets the entries of small files, and stores those whose content the parent does not have end to end in
 // one object.
-func (r *backupRun) storeBundle(ctx context.Context, buffers bundleBuffers, files []source.File, group []int, parent *manifest.Manifest, entries []manifest.File) error {
+func (r *backupRun) storeBundle(ctx context.Context, buffers bundleBuffers, files []source.File, group []int, entries []manifest.File) error {
 	var size int64
 	for _, i := range group {
 		size += r.mostEncoded(files[i].Size)
@@ -94,7 +94,7 @@ func (r *backupRun) storeBundle(ctx context.Context, buffers bundleBuffers, file
 	defer func() { buffers <- buf }()
 	b := bundle{content: buf, entries: make([]*manifest.File, 0, len(group)), was: make([]*manifest.File, 0, len(group))}
 	for _, i := range group {
-		if err := r.addToBundle(ctx, &b, &files[i], parentEntry(parent, files[i].Name), &entries[i]); err != nil {
+		if err := r.addToBundle(ctx, &b, &files[i], parentEntry(r.src.Parent(), files[i].Name), &entries[i]); err != nil {
 			return fmt.Errorf("%s: %w", files[i].Name, err)
 		}
 	}

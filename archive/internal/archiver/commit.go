@@ -21,7 +21,7 @@ import (
 )
 
 // describe builds the manifest of the snapshot, with all its entries in Files.
-func (r *backupRun) describe(id string, plan *values.Plan, uploaded []manifest.File, parent *manifest.Manifest) *manifest.Manifest {
+func (r *backupRun) describe(id string, plan *values.Plan, uploaded []manifest.File) *manifest.Manifest {
 	m := &manifest.Manifest{Summary: manifest.Summary{
 		Format:   manifest.Format,
 		Archive:  id,
@@ -71,7 +71,8 @@ func (r *backupRun) describe(id string, plan *values.Plan, uploaded []manifest.F
 
 // sameAs reports whether the snapshot would equal the parent, now that all files were read that seemed new. Examples
 // are a tail without a whole new entry, and a file that was only touched.
-func (r *backupRun) sameAs(parent, m *manifest.Manifest) bool {
+func (r *backupRun) sameAs(m *manifest.Manifest) bool {
+	parent := r.src.Parent()
 	if parent == nil || r.o.Force || r.renamed() || r.needsLostPage() || r.src.Head.Parent == nil || *r.src.Head.Parent != r.src.Head.Base.Ref || len(parent.Files) != len(m.Files) {
 		return false
 	}

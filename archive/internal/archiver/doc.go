@@ -2,9 +2,9 @@
 //
 // # Where things are
 //
-//	backup       the attempts of a backup, and the steps of one
-//	begin, guarantees    makes a new archive, and checks its store before
-//	blocked, doubt    what is in the way of a snapshot, and a damaged ledger
+//	backup, steps    the attempts of a backup, and the steps of one
+//	begin, guarantees    makes a new archive, checks its store before, and finds what is in the way of a snapshot
+//	doubt        a damaged ledger
 //	partial, partial_guard    reads only changed pages of the base
 //	resume       adopts what an interrupted run has stored
 //	upload, bundle, encode, location    store content: large files, small ones, encoded, and where

@@ -10,7 +10,6 @@ import (
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
 	"github.com/strongroom-dev/strongroom/archive/internal/repo"
 	"github.com/strongroom-dev/strongroom/archive/internal/scan"
-	"github.com/strongroom-dev/strongroom/archive/internal/staging"
 	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
@@ -34,24 +33,24 @@ type partialBase struct {
 
 // mayReadLess reports whether a backup can do without the whole base, as far as its options show. A confirmed finding
 // may depend on all entries, and so does the plan that a dry run reports. A lock is renewed for each object.
-func mayReadLess(a *repo.Repo, o *Options, src values.Source) bool {
-	if l, ok := a.Store.(store.RetentionStore); ok {
+func (r *backupRun) mayReadLess() bool {
+	if l, ok := r.repo.Store.(store.RetentionStore); ok {
 		if _, locks := l.RenewLock(); locks {
 			return false
 		}
 	}
-	_, isCopy := src.(*staging.SnapshotSource)
-	return !o.whole && !o.DryRun && !isCopy && o.Lost == nil && len(o.Accept)+len(o.Confirmed) == 0
+	o := r.o
+	return !o.whole && !o.DryRun && r.original == nil && o.Lost == nil && len(o.Accept)+len(o.Confirmed) == 0
 }
 
 // basePages chooses the pages of the base that a backup reads before it captures the source: none if stamps show which
 // ones it needs then.
-func basePages(a *repo.Repo, o *Options, src values.Source, stamps *stampsOnce) repo.PageChoice {
-	if !mayReadLess(a, o, src) {
+func (r *backupRun) basePages() repo.PageChoice {
+	if !r.mayReadLess() {
 		return repo.AllPages
 	}
 	return func(m *manifest.Manifest) []int {
-		if seen, err := stamps.of(m.Archive); err == nil && seen.Snapshot.Sequence == m.Sequence {
+		if seen, err := r.stamps.of(m.Archive); err == nil && seen.Snapshot.Sequence == m.Sequence {
 			return nil
 		}
 		return repo.AllPages(m)
@@ -76,13 +75,14 @@ func (s *stampsOnce) of(id string) (*localstate.FileStamps, error) {
 
 // beginPartial prepares a run that reads only some pages of its base. Where the stamps are not those of the base, or
 // the run needs all entries, it requires the whole base instead.
-func (r *backupRun) beginPartial(src values.Source, seen *localstate.FileStamps) error {
+func (r *backupRun) beginPartial() error {
+	seen := r.seen
 	base := r.src.Head.Base
 	if base == nil || base.Manifest.Pages == nil {
 		return nil
 	}
 	m := *base.Manifest
-	if !mayReadLess(r.repo, r.o, src) || seen.Snapshot != base.Ref || int64(seen.Len()) != m.Counts.Files ||
+	if !r.mayReadLess() || seen.Snapshot != base.Ref || int64(seen.Len()) != m.Counts.Files ||
 		m.Counts.Damaged > 0 || !r.src.CanReuseBase || r.src.Head.Unread != nil || *r.src.Head.Parent != base.Ref ||
 		r.src.KnownBad.Any() || r.renamed() {
 		if !m.IsWhole() {

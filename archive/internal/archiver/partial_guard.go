@@ -78,12 +78,12 @@ func (r *backupRun) checkPartial(ctx context.Context, plan *values.Plan) error {
 	base := r.partial.m
 	err := guard.CheckRollback(r.src.Capture.Files, r.src.Layout, base)
 	if err == nil && len(plan.Removed) > 0 && guard.IsAppended(r.src.Layout) {
-		if err = r.src.CheckMissing(base); r.mayBeMissing(base) {
+		if err = r.src.CheckMissing(); r.mayBeMissing(base) {
 			err = values.ErrMissingFiles
 		}
 	}
 	if err == nil {
-		err = r.src.CheckFork(ctx, plan, base)
+		err = r.src.CheckFork(ctx, plan)
 	}
 	var refusal *values.Refusal
 	if errors.Is(err, values.ErrRolledBack) || errors.Is(err, values.ErrMissingFiles) || errors.As(err, &refusal) {
@@ -104,7 +104,7 @@ func (r *backupRun) mayBeMissing(base *manifest.Manifest) bool {
 			closed += p.rows[i+1] - p.rows[i]
 		}
 	}
-	for _, d := range r.src.CountFiles(base) {
+	for _, d := range r.src.CountFiles() {
 		if d.Closed > 0 && d.Gone == d.Closed {
 			return true
 		}

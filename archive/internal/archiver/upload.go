@@ -21,7 +21,7 @@ import (
 
 // storeFiles reads each file once for its checksums, and puts the content that the archive does not have yet. It hashes
 // the next file while one is sent. The entries are in the order of files.
-func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent *manifest.Manifest) ([]manifest.File, error) {
+func (r *backupRun) storeFiles(ctx context.Context, files []source.File) ([]manifest.File, error) {
 	var bytes int64
 	for i := range files {
 		bytes += files[i].Size
@@ -37,7 +37,7 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 		if running.Err() != nil {
 			break
 		}
-		g.Go(func() error { return r.storeGroup(running, memory, files, group, parent, entries) })
+		g.Go(func() error { return r.storeGroup(running, memory, files, group, entries) })
 	}
 	err := g.Wait()
 	if cause := context.Cause(ctx); cause != nil && (err == nil || guard.IsPressure(cause)) {
@@ -47,7 +47,7 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File, parent 
 }
 
 // storeGroup stores the files that share an object, or one file, once they have settled. It sets their entries.
-func (r *backupRun) storeGroup(ctx context.Context, buffers bundleBuffers, files []source.File, group []int, parent *manifest.Manifest, entries []manifest.File) error {
+func (r *backupRun) storeGroup(ctx context.Context, buffers bundleBuffers, files []source.File, group []int, entries []manifest.File) error {
 	for _, i := range group {
 		if err := r.settle(ctx, &files[i]); err != nil {
 			return err
@@ -59,10 +59,10 @@ func (r *backupRun) storeGroup(ctx context.Context, buffers bundleBuffers, files
 	}
 	defer release()
 	if len(group) > 1 {
-		return r.storeBundle(ctx, buffers, files, group, parent, entries)
+		return r.storeBundle(ctx, buffers, files, group, entries)
 	}
 	i := group[0]
-	if entries[i], err = r.storeFile(ctx, &files[i], parentEntry(parent, files[i].Name)); err != nil {
+	if entries[i], err = r.storeFile(ctx, &files[i], parentEntry(r.src.Parent(), files[i].Name)); err != nil {
 		return fmt.Errorf("%s: %w", files[i].Name, err)
 	}
 	objects.FileDone(r.repo.Progress)

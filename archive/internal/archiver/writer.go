@@ -31,7 +31,8 @@ func writerID(a *repo.Repo, create bool) string {
 // warnWriter warns that this host comes back to an archive in which another writer has made a snapshot since. Two
 // writers that take turns are a clone and its origin, or two archivers of one archive. A writer that replaced this one
 // for good causes no warning.
-func (r *backupRun) warnWriter(parent *manifest.Manifest) {
+func (r *backupRun) warnWriter() {
+	parent := r.src.Parent()
 	last := r.lastSeen.Snapshot
 	if parent == nil || parent.Writer == "" || r.src.Writer == "" || last == 0 || last >= parent.Sequence {
 		return

@@ -55,42 +55,61 @@ func newVerifyRun(a *repo.Repo, o *Options, done *repairProgress) *verifyRun {
 	}
 }
 
-// pass checks the archive once and, with Repair, restores missing and damaged objects.
+// pass checks the archive once and, with Repair, restores missing and damaged objects. A repair that needs another pass
+// ends it early.
 func (v *verifyRun) pass(ctx context.Context) error {
-	start := time.Now()
-	if err := v.readManifests(ctx); err != nil {
-		return err
+	v.start = time.Now()
+	for _, step := range []func(context.Context) error{
+		v.readManifests,
+		v.repairUnread,
+		v.readPreviousProof,
+		v.listObjects,
+		v.checkEmpty,
+		v.settleNamed,
+		v.compareChecksums,
+		v.readBack,
+		v.dropProblemsOfPruned,
+		v.mergeFindings,
+		v.repairProblems,
+		v.conclude,
+	} {
+		if err := step(ctx); err != nil || v.rerun {
+			return err
+		}
 	}
+	return nil
+}
+
+// isWhole reports whether the pass is of the whole archive.
+func (v *verifyRun) isWhole() bool { return len(v.o.Snapshots) == 0 }
+
+// repairUnread repairs a record of the ledger that cannot be read, before anything relies on it.
+func (v *verifyRun) repairUnread(ctx context.Context) (err error) {
 	if v.o.Repair != nil && v.head.Unread != nil {
-		var err error
-		if v.rerun, err = v.repairLedger(ctx); err != nil || v.rerun {
-			return err
-		}
+		v.rerun, err = v.repairLedger(ctx)
 	}
-	o := v.o
-	whole := len(o.Snapshots) == 0
-	var before *manifest.Proof
-	if whole && v.head.HasProofs {
-		var err error
-		if before, err = v.previousProof(ctx); err != nil {
-			return err
-		}
+	return err
+}
+
+// readPreviousProof reads what earlier verifies found.
+func (v *verifyRun) readPreviousProof(ctx context.Context) (err error) {
+	if v.isWhole() && v.head.HasProofs {
+		v.before, err = v.previousProof(ctx)
 	}
-	if err := v.listObjects(ctx); err != nil {
-		return err
+	return err
+}
+
+// compareChecksums compares the provider's checksums, unless all content is read back anyway.
+func (v *verifyRun) compareChecksums(ctx context.Context) error {
+	if !v.o.Checksums || v.o.ReadData {
+		return nil
 	}
-	if err := v.checkEmpty(ctx); err != nil {
-		return err
-	}
-	if err := v.settleNamed(ctx); err != nil {
-		return err
-	}
-	if o.Checksums && !o.ReadData {
-		if err := v.askChecksums(ctx); err != nil {
-			return err
-		}
-	}
-	if o.ReadData || o.Sample > 0 {
+	return v.askChecksums(ctx)
+}
+
+// readBack fetches and hashes the content that the options choose.
+func (v *verifyRun) readBack(ctx context.Context) error {
+	if v.o.ReadData || v.o.Sample > 0 {
 		v.pickSample()
 		if err := v.readData(ctx); err != nil {
 			return err
@@ -102,27 +121,34 @@ func (v *verifyRun) pass(ctx context.Context) error {
 		slices.Sort(v.report.Recipients)
 		v.report.Recipients = slices.Compact(v.report.Recipients)
 	}
-	if err := v.dropProblemsOfPruned(ctx); err != nil {
-		return err
-	}
-	if whole {
-		v.mergePreviousFindings(before, false)
+	return nil
+}
+
+// mergeFindings adds what earlier verifies found and this one did not check again, and notes what it read back.
+func (v *verifyRun) mergeFindings(context.Context) error {
+	if v.isWhole() {
+		v.mergePreviousFindings(v.before, false)
 		v.noteReadBack()
 	}
-	if o.Repair != nil {
-		if err := v.repair(ctx, o.Repair); err != nil {
-			return err
-		}
-		if v.rerun {
-			return nil
-		}
+	return nil
+}
+
+// repairProblems repairs what was found.
+func (v *verifyRun) repairProblems(ctx context.Context) error {
+	if v.o.Repair == nil {
+		return nil
 	}
-	if whole {
-		v.countCoverage(start)
+	return v.repair(ctx, v.o.Repair)
+}
+
+// conclude completes the report, and stores the verification record.
+func (v *verifyRun) conclude(ctx context.Context) error {
+	if v.isWhole() {
+		v.countCoverage(v.start)
 	}
 	v.finish()
-	if whole && o.Proof && v.head.ArchiveID() != "" {
-		if err := v.storeProof(ctx, start); err != nil {
+	if v.isWhole() && v.o.Proof && v.head.ArchiveID() != "" {
+		if err := v.storeProof(ctx, v.start); err != nil {
 			v.report.Unproven = err.Error()
 		}
 	}
@@ -132,6 +158,8 @@ func (v *verifyRun) pass(ctx context.Context) error {
 type verifyRun struct {
 	repo            *repo.Repo
 	o               *Options
+	start           time.Time
+	before          *manifest.Proof // what earlier verifies found; nil without a verify of the whole
 	report          *values.VerifyReport
 	head            *repo.Head             // the archive's state before the manifests were read
 	refs            map[int64]manifest.Ref // the hashes of manifests, as the ledger or later manifests name them

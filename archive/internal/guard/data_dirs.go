@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/strongroom-dev/strongroom/manifest"
 )
 
 // maxDataDirs is the maximum number of directories to which JE deals its files.
@@ -20,7 +18,8 @@ type dealtFile struct {
 // wasPassedOver reports whether files were begun since the parent, and a directory did not get the number that was due
 // to it. JE deals numbers round robin. The number of directories follows from the numbers that each of them holds. If
 // several counts fit, each of them must show the missing number.
-func (r *Source) wasPassedOver(parent *manifest.Manifest, dir string) bool {
+func (r *Source) wasPassedOver(dir string) bool {
+	parent := r.Parent()
 	var files []dealtFile
 	var end, newest uint64
 	for i := range parent.Files {

@@ -26,11 +26,12 @@ const (
 
 // foreign returns why the source counts as another database; nil if it is the parent's. If both have content in common,
 // the content decides, whatever the node is called. Otherwise other evidence must identify the source.
-func (r *Source) foreign(ctx context.Context, plan *values.Plan, parent *manifest.Manifest) (found, err error) {
+func (r *Source) foreign(ctx context.Context, plan *values.Plan) (found, err error) {
+	parent := r.Parent()
 	if len(parent.Files) == 0 { // no backup makes an empty snapshot, and it cannot belong to another database
 		return nil, nil
 	}
-	l, example, err := r.compareContent(ctx, plan, parent)
+	l, example, err := r.compareContent(ctx, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +40,8 @@ func (r *Source) foreign(ctx context.Context, plan *values.Plan, parent *manifes
 			"choose another destination, or accept the source if this is the same database",
 			values.ErrForeign, example, parent.Sequence), nil
 	}
-	if l != contentSame && (parent.Node != r.Node || r.isOrdered(parent)) {
-		how, err := r.recognize(ctx, parent, l, example)
+	if l != contentSame && (parent.Node != r.Node || r.isOrdered()) {
+		how, err := r.recognize(ctx, l, example)
 		switch {
 		case err != nil:
 			return nil, err
@@ -54,7 +55,7 @@ func (r *Source) foreign(ctx context.Context, plan *values.Plan, parent *manifes
 				"choose another destination, or accept the source if it is",
 				values.ErrForeign, parent.Sequence, parent.Files[0].Name), nil
 		}
-		r.warnRecognized(parent, how, example)
+		r.warnRecognized(how, example)
 	}
 	if node := parent.Node; node != r.Node {
 		r.Warn("this is node %q and snapshot %d was made by %q; "+
@@ -65,7 +66,8 @@ func (r *Source) foreign(ctx context.Context, plan *values.Plan, parent *manifes
 
 // isOrdered reports whether the parent holds numbered files. A database may replace all files without numbers at any
 // time.
-func (r *Source) isOrdered(parent *manifest.Manifest) bool {
+func (r *Source) isOrdered() bool {
+	parent := r.Parent()
 	for i := range parent.Files {
 		if _, _, ok := r.Layout.Position(parent.Files[i].Name); ok {
 			return true
@@ -80,9 +82,8 @@ const tellingTail = 4 << 10
 
 // compareContent compares the files that both have until one agrees. It reads files whose names, sizes and times do not
 // decide. The example is a file that differs.
-func (r *Source) compareContent(
-	ctx context.Context, plan *values.Plan, parent *manifest.Manifest,
-) (l contentMatch, example string, err error) {
+func (r *Source) compareContent(ctx context.Context, plan *values.Plan) (l contentMatch, example string, err error) {
+	parent := r.Parent()
 	for _, f := range plan.Keep {
 		if f.State == manifest.Closed {
 			return contentSame, "", nil

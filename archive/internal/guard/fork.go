@@ -14,7 +14,8 @@ import (
 // CheckFork refuses a source with another history than the archive's: a clone, a second node under the same name, or a
 // database that was restored in place and went on. A database that lost the end of its newest file in a crash is not
 // refused. In both cases the new snapshot records the last snapshot of the other history, and a hold keeps that one.
-func (r *Source) CheckFork(ctx context.Context, plan *values.Plan, parent *manifest.Manifest) error {
+func (r *Source) CheckFork(ctx context.Context, plan *values.Plan) error {
+	parent := r.Parent()
 	compared := *plan
 	if !r.Layout.ChecksEntries() { // closed files that differ are reported once they are read
 		compared.Upload = slices.DeleteFunc(slices.Clone(plan.Upload), func(f source.File) bool {
@@ -22,32 +23,33 @@ func (r *Source) CheckFork(ctx context.Context, plan *values.Plan, parent *manif
 			return was == nil || was.State != manifest.Tail
 		})
 	}
-	files, err := r.compareFiles(ctx, &compared, parent)
+	files, err := r.compareFiles(ctx, &compared)
 	if err != nil {
 		return err
 	}
-	r.warnIncomparable(files, parent)
+	r.warnIncomparable(files)
 	if !r.Layout.ChecksEntries() {
 		return nil
 	}
-	found := r.evidence(parent)
+	found := r.evidence()
 	verdict, decisive := judgeHistory(files, &found)
 	switch verdict {
 	case historyRewound:
 		r.RewoundFrom = &r.Head.Base.Ref
-		r.warnRewound(decisive, &found, parent)
+		r.warnRewound(decisive, &found)
 	case historyForked:
 		r.ForkedFrom = &r.Head.Base.Ref
 		if r.followsRollback(files, plan) {
 			return nil
 		}
-		return r.refuse(manifest.GuardFork, r.forkError(decisive, &found, parent))
+		return r.refuse(manifest.GuardFork, r.forkError(decisive, &found))
 	}
 	return nil
 }
 
 // evidence collects what decides about the base's tail, beside its content.
-func (r *Source) evidence(parent *manifest.Manifest) sourceEvidence {
+func (r *Source) evidence() sourceEvidence {
+	parent := r.Parent()
 	// A state directory without an id is new, and has made no snapshot.
 	e := sourceEvidence{otherWriter: r.Repo.State != nil && parent.Writer != "" && parent.Writer != r.Writer}
 	isTail := func(f *manifest.File) (string, bool) { return f.Name, f.State == manifest.Tail }
@@ -117,7 +119,8 @@ func (r *Source) followsRollback(files []fileComparison, plan *values.Plan) bool
 }
 
 // forkError describes a fork by the file that shows it; nil means that the tail is gone.
-func (r *Source) forkError(f *fileComparison, e *sourceEvidence, parent *manifest.Manifest) error {
+func (r *Source) forkError(f *fileComparison, e *sourceEvidence) error {
+	parent := r.Parent()
 	const choose = "if this is a clone or a second node, choose another destination for it; " +
 		"if the archive is to follow this source, accept the fork"
 	by := "it is another file than then"
@@ -148,7 +151,8 @@ func (f *fileComparison) sharedText() string {
 
 // warnRewound warns that the database lost the end of its newest file. If an operator accepted a rollback for this run,
 // that is the cause.
-func (r *Source) warnRewound(f *fileComparison, e *sourceEvidence, parent *manifest.Manifest) {
+func (r *Source) warnRewound(f *fileComparison, e *sourceEvidence) {
+	parent := r.Parent()
 	cause := "as after a power loss"
 	if slices.Contains(r.Accepted, manifest.GuardRollback) {
 		cause = "by the rollback that was accepted"
@@ -164,7 +168,8 @@ func (r *Source) warnRewound(f *fileComparison, e *sourceEvidence, parent *manif
 
 // warnIncomparable warns of files that are no longer as the base has them, if nothing shows whether another history is
 // the cause.
-func (r *Source) warnIncomparable(files []fileComparison, parent *manifest.Manifest) {
+func (r *Source) warnIncomparable(files []fileComparison) {
+	parent := r.Parent()
 	for i := range files {
 		f := &files[i]
 		if f.how != likeUnknown || f.isShorter { // TailWarning reports a shorter one

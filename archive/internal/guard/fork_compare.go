@@ -19,7 +19,8 @@ import (
 // compareFiles compares the files that the plan would read with the base's versions of them. The result is in the order
 // of the log, and has all files that both have and that are not known to be unchanged. Files whose size, times and
 // stamps are those of the base are not read.
-func (r *Source) compareFiles(ctx context.Context, plan *values.Plan, parent *manifest.Manifest) ([]fileComparison, error) {
+func (r *Source) compareFiles(ctx context.Context, plan *values.Plan) ([]fileComparison, error) {
+	parent := r.Parent()
 	var files []*source.File
 	for i := range plan.Upload {
 		f := &plan.Upload[i]

@@ -30,11 +30,12 @@ func (r *Source) CheckSource() error {
 
 // CheckContinuation refuses a source that does not continue the parent, before anything is written. It compares content
 // first, since names and sizes of another database prove nothing.
-func (r *Source) CheckContinuation(ctx context.Context, plan *values.Plan, parent *manifest.Manifest) error {
+func (r *Source) CheckContinuation(ctx context.Context, plan *values.Plan) error {
+	parent := r.Parent()
 	if parent == nil {
 		return nil
 	}
-	foreign, err := r.foreign(ctx, plan, parent)
+	foreign, err := r.foreign(ctx, plan)
 	if err != nil {
 		return err
 	}
@@ -49,12 +50,12 @@ func (r *Source) CheckContinuation(ctx context.Context, plan *values.Plan, paren
 			return err
 		}
 	}
-	if err := r.CheckMissing(parent); err != nil {
+	if err := r.CheckMissing(); err != nil {
 		if err := r.refuse(manifest.GuardMissing, err); err != nil {
 			return err
 		}
 	}
-	return r.CheckFork(ctx, plan, parent)
+	return r.CheckFork(ctx, plan)
 }
 
 // CheckRollback checks that the source reaches at least to the parent's last closed file, in each directory that has an

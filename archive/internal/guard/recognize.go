@@ -21,27 +21,24 @@ import (
 // on "recognized by"; it is "" if there is no evidence. A cleaner that has replaced every file leaves such a source.
 // All its numbers are higher than the parent's: lower ones belong to a database that was created where the parent's had
 // been. tail is the name of the parent's tail if both have it.
-func (r *Source) recognize(
-	ctx context.Context, parent *manifest.Manifest, m contentMatch, tail string,
-) (how string, err error) {
-	if !r.comesAfter(parent) {
+func (r *Source) recognize(ctx context.Context, m contentMatch, tail string) (how string, err error) {
+	if !r.comesAfter() {
 		return "", nil
 	}
 	if tail != "" {
-		return r.recognizeTail(ctx, parent, m, tail)
+		return r.recognizeTail(ctx, m, tail)
 	}
 	if r.sameDirectory() {
 		return "its directory", nil
 	}
-	return r.sameLog(parent)
+	return r.sameLog()
 }
 
 // recognizeTail is recognize for a source that has only the parent's tail in common. A power loss may have removed what
 // was not on the disk, except for the file's header, which the archive has too. If the archived header is encrypted and
 // cannot be read, the source's header must fit the parent.
-func (r *Source) recognizeTail(
-	ctx context.Context, parent *manifest.Manifest, m contentMatch, name string,
-) (how string, err error) {
+func (r *Source) recognizeTail(ctx context.Context, m contentMatch, name string) (how string, err error) {
+	parent := r.Parent()
 	h, err := r.fileHeader(name)
 	if err != nil {
 		return "", err
@@ -68,7 +65,8 @@ func (r *Source) recognizeTail(
 
 // comesAfter reports whether all numbers in the source are above those of the parent, in each sequence of numbers. Both
 // may have the parent's last file.
-func (r *Source) comesAfter(parent *manifest.Manifest) bool {
+func (r *Source) comesAfter() bool {
+	parent := r.Parent()
 	last := map[string]*manifest.File{}
 	for i := range parent.Files {
 		f := &parent.Files[i]
@@ -104,7 +102,8 @@ func (r *Source) sameDirectory() bool {
 // parent's last file names the last entry of that file. Or all files of the source, whose numbers are above the
 // parent's, were begun after the parent's capture. The first of them may have been begun earlier: the capture then left
 // it out, as it was being written or had no entries.
-func (r *Source) sameLog(parent *manifest.Manifest) (string, error) {
+func (r *Source) sameLog() (string, error) {
+	parent := r.Parent()
 	last := lastOf(r.Layout, parent.Files)
 	if last == nil {
 		return "", nil
@@ -223,14 +222,15 @@ func dirOf(name string) string {
 
 // warnRecognized warns that little or nothing of the parent is left in the source. shared is
 // the one file that both have, if any.
-func (r *Source) warnRecognized(parent *manifest.Manifest, how, shared string) {
+func (r *Source) warnRecognized(how, shared string) {
+	parent := r.Parent()
 	if shared != "" {
 		r.Warn("of snapshot %d only %s is left in the source, and it has changed; the source was recognized by %s",
 			parent.Sequence, shared, how)
 		return
 	}
 	lost := ""
-	if gaps := r.gaps(parent); len(gaps) > maxGaps {
+	if gaps := r.gaps(); len(gaps) > maxGaps {
 		lost = fmt.Sprintf("; no snapshot holds %s, nor the files of %d more gaps",
 			strings.Join(gaps[:maxGaps], ", "), len(gaps)-maxGaps)
 	} else if len(gaps) > 0 {
@@ -244,7 +244,8 @@ const maxGaps = 5
 
 // gaps names the log files that neither the parent nor the source has, from the parent's last to the source's last. The
 // database deleted them between the two captures.
-func (r *Source) gaps(parent *manifest.Manifest) (gaps []string) {
+func (r *Source) gaps() (gaps []string) {
+	parent := r.Parent()
 	last := lastOf(r.Layout, parent.Files)
 	if last == nil {
 		return nil

@@ -36,3 +36,11 @@ type Source struct {
 
 	ForkedFrom, RewoundFrom *manifest.Ref // the base, if the source does not continue all of it
 }
+
+// Parent returns the base snapshot, with the entries of those of its pages that were read; nil if there is none.
+func (r *Source) Parent() *manifest.Manifest {
+	if r.Head.Base == nil {
+		return nil
+	}
+	return r.Head.Base.Manifest
+}

@@ -22,25 +22,26 @@ type dirFiles struct {
 // CheckMissing returns an error if closed files of the parent are gone and the database's cleaner is not the likely
 // cause. That is so if a directory has lost all its files, or if most files are gone although no file was begun. It
 // checks only JE and Noxu, since other databases number and delete files in other ways.
-func (r *Source) CheckMissing(parent *manifest.Manifest) error {
+func (r *Source) CheckMissing() error {
+	parent := r.Parent()
 	if !IsAppended(r.Layout) {
 		return nil
 	}
-	dirs := r.CountFiles(parent)
+	dirs := r.CountFiles()
 	if len(dirs) > 1 {
 		for _, dir := range slices.Sorted(maps.Keys(dirs)) {
 			d := dirs[dir]
 			if d.Closed == 0 || d.Gone < d.Closed {
 				continue
 			}
-			if why := r.missingDirectory(parent, dir, d); why != "" {
+			if why := r.missingDirectory(dir, d); why != "" {
 				return fmt.Errorf("%w: all %d closed files that snapshot %d has of %s are gone, such as %s, and %s; "+
 					"mount or restore it, or accept that they are missing",
 					values.ErrMissingFiles, d.Closed, parent.Sequence, dirName(dir), d.example, why)
 			}
 		}
 	}
-	return r.missingMost(parent)
+	return r.missingMost()
 }
 
 func dirName(dir string) string {
@@ -52,7 +53,8 @@ func dirName(dir string) string {
 
 // CountFiles counts the parent's and the source's files by directory. A file whose number the source has in another
 // directory has moved, and is not gone.
-func (r *Source) CountFiles(parent *manifest.Manifest) map[string]*dirFiles {
+func (r *Source) CountFiles() map[string]*dirFiles {
+	parent := r.Parent()
 	dirs := map[string]*dirFiles{}
 	of := func(name string) *dirFiles {
 		dir := dirOf(name)
@@ -95,7 +97,7 @@ func (r *Source) numbers() map[uint64]bool {
 
 // missingDirectory returns the evidence that a directory whose closed files are gone is not the one that held them; ""
 // if there is none. A cleaner does not replace the directory.
-func (r *Source) missingDirectory(parent *manifest.Manifest, dir string, d *dirFiles) string {
+func (r *Source) missingDirectory(dir string, d *dirFiles) string {
 	was, now := r.Seen.Dirs[dir], r.Capture.Dirs[dir]
 	_, there := r.Capture.Dirs[dir]
 	switch {
@@ -108,7 +110,7 @@ func (r *Source) missingDirectory(parent *manifest.Manifest, dir string, d *dirF
 	case was.Same(now):
 		return ""
 	}
-	if d.holds == 0 && r.wasPassedOver(parent, dir) {
+	if d.holds == 0 && r.wasPassedOver(dir) {
 		return "it has none of the files that were begun since, although it was its turn"
 	}
 	return ""
@@ -116,7 +118,8 @@ func (r *Source) missingDirectory(parent *manifest.Manifest, dir string, d *dirF
 
 // missingMost returns an error if more than half of the parent's closed files are gone, and the source has no new file.
 // It ignores files after the source's last file, which CheckRollback covers.
-func (r *Source) missingMost(parent *manifest.Manifest) error {
+func (r *Source) missingMost() error {
+	parent := r.Parent()
 	have, end := r.numbers(), uint64(0)
 	for i := range r.Capture.Files {
 		f := &r.Capture.Files[i]
