@@ -64,7 +64,7 @@ func Backup(ctx context.Context, a *repo.Repo, src values.Source, o Options) (*v
 			return res, fmt.Errorf("backup: %w", err)
 		}
 		a.Log.Debug("the backup starts over", "reason", err)
-		if err := objects.Pause(ctx, min(raced+moved, 4)); err != nil {
+		if err := objects.Pause(ctx, raced+moved); err != nil {
 			return res, fmt.Errorf("backup: %w", err)
 		}
 	}

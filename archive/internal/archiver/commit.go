@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/internal/repo"
 	"github.com/strongroom-dev/strongroom/archive/internal/scan"
@@ -110,20 +108,16 @@ func (r *backupRun) storePages(ctx context.Context, m *manifest.Manifest) ([]man
 		return nil, nil
 	}
 	pages := make([]manifest.Page, len(pieces))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(r.repo.Transfers)
-	for i, p := range pieces {
+	return pages, objects.EachIndex(ctx, r.repo.Transfers, len(pieces), func(ctx context.Context, i int) (err error) {
+		p := &pieces[i]
 		pages[i].Files = p.Files
 		if p.Kept != nil {
 			pages[i].Ref = *p.Kept
-			continue
+			return nil
 		}
-		g.Go(func() (err error) {
-			pages[i].Ref, err = r.storePage(ctx, p.Files)
-			return err
-		})
-	}
-	return pages, g.Wait()
+		pages[i].Ref, err = r.storePage(ctx, p.Files)
+		return err
+	})
 }
 
 func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manifest.PageRef, error) {

@@ -6,8 +6,7 @@ import (
 	"maps"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -46,23 +45,12 @@ func (r *backupRun) lockReused(ctx context.Context, m *manifest.Manifest, pages 
 	if len(keys) > 0 {
 		r.repo.Log.Info("locking the objects that the snapshot needs", "objects", len(keys), "until", until)
 	}
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(r.repo.Transfers)
-	for _, key := range keys {
-		if running.Err() != nil {
-			break
+	return objects.EachAtOnce(ctx, r.repo.Transfers, keys, func(ctx context.Context, key string) error {
+		if err := l.Lock(ctx, key); err != nil {
+			return fmt.Errorf("locking %s: %w", key, err)
 		}
-		g.Go(func() error {
-			if err := l.Lock(running, key); err != nil {
-				return fmt.Errorf("locking %s: %w", key, err)
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return context.Cause(ctx) // the loop may have been left early
+		return nil
+	})
 }
 
 // toLock returns the objects that the manifest needs: those of this run with own, and those of earlier runs with old.

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/strongroom-dev/strongroom/archive/internal/guard"
 	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/internal/scan"
@@ -30,16 +28,9 @@ func (r *backupRun) storeFiles(ctx context.Context, files []source.File) ([]mani
 	entries := make([]manifest.File, len(files))
 	ctx, stop := r.src.CancelOnDiskPressure(ctx)
 	defer stop()
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(r.repo.Transfers)
-	memory := newBundleBuffers()
-	for _, group := range bundles(files, r.mostEncoded) {
-		if running.Err() != nil {
-			break
-		}
-		g.Go(func() error { return r.storeGroup(running, memory, files, group, entries) })
-	}
-	err := g.Wait()
+	memory, groups := newBundleBuffers(), bundles(files, r.mostEncoded)
+	store := func(ctx context.Context, group []int) error { return r.storeGroup(ctx, memory, files, group, entries) }
+	err := objects.EachAtOnce(ctx, r.repo.Transfers, groups, store)
 	if cause := context.Cause(ctx); cause != nil && (err == nil || guard.IsPressure(cause)) {
 		err = cause // the loop was left early, even if every started transfer succeeded
 	}

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/internal/repo"
 	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -299,30 +296,20 @@ func (c *chain) created(ctx context.Context, n int64) (bool, error) {
 
 // each calls look for every object without a known problem, several at a time.
 func (v *verifyRun) each(ctx context.Context, look func(context.Context, string, *need) error) error {
-	g, running := errgroup.WithContext(ctx)
-	for _, key := range slices.Sorted(maps.Keys(v.needs)) {
-		n := v.needs[key]
+	keys := objects.SortedKeys(v.needs)
+	return v.slots.EachIndex(ctx, len(keys), func(ctx context.Context, i int) error {
+		key, n := keys[i], v.needs[keys[i]]
 		v.mu.Lock()
 		bad := n.bad
 		v.mu.Unlock()
 		if bad {
-			continue
+			return nil
 		}
-		if v.slots.Acquire(running) != nil {
-			break
+		release, err := v.repo.Acquire(ctx)
+		if err != nil {
+			return err
 		}
-		g.Go(func() error {
-			defer v.slots.Release()
-			release, err := v.repo.Acquire(running)
-			if err != nil {
-				return err
-			}
-			defer release()
-			return look(running, key, n)
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return context.Cause(ctx) // the loop may have ended early
+		defer release()
+		return look(ctx, key, n)
+	})
 }

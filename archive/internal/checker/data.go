@@ -41,7 +41,7 @@ func (v *verifyRun) readData(ctx context.Context) error {
 		if !v.retryFrozen(tries) {
 			break
 		}
-		if err := objects.Pause(ctx, min(tries, 4)); err != nil {
+		if err := objects.Pause(ctx, tries); err != nil {
 			return err
 		}
 	}

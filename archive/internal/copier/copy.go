@@ -115,7 +115,7 @@ func (c *copyRun) run(ctx context.Context) error {
 			c.hasBegun, c.searched = false, false
 		}
 		c.to.Log.Debug("the copy starts over", "reason", err)
-		if err := objects.Pause(ctx, min(raced, 4)); err != nil {
+		if err := objects.Pause(ctx, raced); err != nil {
 			return err
 		}
 	}

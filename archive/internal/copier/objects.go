@@ -9,8 +9,6 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/internal/repo"
 	"github.com/strongroom-dev/strongroom/archive/internal/thaw"
@@ -186,7 +184,7 @@ func (c *copyRun) thawMissed(ctx context.Context, frozen []copyObject, tries int
 		return fmt.Errorf("%s in the source: the service reports it as thawed, and refuses to return it: %w",
 			frozen[0].key, store.ErrFrozen)
 	}
-	return objects.Pause(ctx, min(tries, 4))
+	return objects.Pause(ctx, tries)
 }
 
 // errSourceFrozen: an object of the source must be thawed before it can be read.
@@ -195,33 +193,26 @@ var errSourceFrozen = errors.New("the object must be thawed in the source")
 // sendAll copies objects, and returns those that must be thawed in the source first.
 func (c *copyRun) sendAll(ctx context.Context, send []copyObject) (frozen []copyObject, _ error) {
 	var mu sync.Mutex
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(c.to.Transfers)
-	for i := range send {
-		if running.Err() != nil {
-			break
-		}
-		g.Go(func() error {
-			release, err := c.to.Acquire(running)
-			if err != nil {
-				return err
-			}
-			defer release()
-			err = c.sendObject(running, send[i])
-			if errors.Is(err, errSourceFrozen) && running.Err() == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				frozen = append(frozen, send[i])
-				return nil
-			}
+	err := objects.EachAtOnce(ctx, c.to.Transfers, send, func(ctx context.Context, o copyObject) error {
+		release, err := c.to.Acquire(ctx)
+		if err != nil {
 			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+		}
+		defer release()
+		err = c.sendObject(ctx, o)
+		if errors.Is(err, errSourceFrozen) && ctx.Err() == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			frozen = append(frozen, o)
+			return nil
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(frozen, func(a, b copyObject) int { return cmp.Compare(a.key, b.key) })
-	return frozen, context.Cause(ctx) // the loop may have been left early
+	return frozen, nil
 }
 
 func (c *copyRun) sendObject(ctx context.Context, o copyObject) error {

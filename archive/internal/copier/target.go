@@ -6,14 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/archiver"
 	"github.com/strongroom-dev/strongroom/archive/internal/nested"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/internal/repo"
 	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -214,23 +211,12 @@ func (c *copyRun) lock(ctx context.Context, l store.RetentionStore, s *repo.Snap
 			keys[key] = struct{}{}
 		}
 	}
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(c.to.Transfers)
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if running.Err() != nil {
-			break
+	return objects.EachAtOnce(ctx, c.to.Transfers, objects.SortedKeys(keys), func(ctx context.Context, key string) error {
+		if err := l.Lock(ctx, key); err != nil {
+			return fmt.Errorf("locking %s for snapshot %d: %w", key, s.Ref.Sequence, err)
 		}
-		g.Go(func() error {
-			if err := l.Lock(running, key); err != nil {
-				return fmt.Errorf("locking %s for snapshot %d: %w", key, s.Ref.Sequence, err)
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return context.Cause(ctx) // the loop may have been left early
+		return nil
+	})
 }
 
 // commit creates the manifest with the source's bytes, and checks that the target's ledger does not exclude it.

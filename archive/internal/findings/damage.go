@@ -7,9 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
@@ -111,28 +110,18 @@ func (a *Findings) DamageLogOf(ctx context.Context, id string, records []store.O
 }
 
 // readProofs reads several verification records, by key; nil for one that is unreadable.
-func (a *Findings) readProofs(ctx context.Context, objects []store.Object) (map[string]*manifest.Proof, error) {
-	read := make([]*manifest.Proof, len(objects))
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(a.Transfers)
-	for i := range objects {
-		if running.Err() != nil {
-			break
-		}
-		g.Go(func() (err error) {
-			read[i], err = a.ReadProof(running, objects[i].Key, manifest.ProofVerify)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+func (a *Findings) readProofs(ctx context.Context, records []store.Object) (map[string]*manifest.Proof, error) {
+	read := make([]*manifest.Proof, len(records))
+	err := objects.EachIndex(ctx, a.Transfers, len(records), func(ctx context.Context, i int) (err error) {
+		read[i], err = a.ReadProof(ctx, records[i].Key, manifest.ProofVerify)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
-	if ctx.Err() != nil { // the loop may have ended early
-		return nil, context.Cause(ctx)
-	}
-	byKey := make(map[string]*manifest.Proof, len(objects))
-	for i := range objects {
-		byKey[objects[i].Key] = read[i]
+	byKey := make(map[string]*manifest.Proof, len(records))
+	for i := range records {
+		byKey[records[i].Key] = read[i]
 	}
 	return byKey, nil
 }

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -46,24 +44,20 @@ func (a *Findings) Settle(ctx context.Context, l *DamageLog, files []manifest.Fi
 		intact: map[string]bool{}, lost: map[string]bool{}, read: map[string]string{},
 	}
 	s.findings.Undecrypted = &objects.Undecrypted{} // the hash of the stored bytes suffices
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(a.Transfers)
+	var checks []func(context.Context) error
 	for i := range pages {
-		if n, named := l.Of(pages[i].Ref.Object); named && running.Err() == nil {
-			g.Go(func() error { return s.page(running, &pages[i].Ref, &n) })
+		if n, named := l.Of(pages[i].Ref.Object); named {
+			checks = append(checks, func(ctx context.Context) error { return s.page(ctx, &pages[i].Ref, &n) })
 		}
 	}
 	for i := range files {
 		f := &files[i]
-		if slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { _, named := l.Of(p.Object); return named }) && running.Err() == nil {
-			g.Go(func() error { return s.file(running, f) })
+		if slices.ContainsFunc(f.Parts, func(p manifest.Part) bool { _, named := l.Of(p.Object); return named }) {
+			checks = append(checks, func(ctx context.Context) error { return s.file(ctx, f) })
 		}
 	}
-	err := g.Wait()
+	err := objects.EachIndex(ctx, a.Transfers, len(checks), func(ctx context.Context, i int) error { return checks[i](ctx) })
 	a.NoteRead(l, s.read)
-	if err == nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
 	if err != nil {
 		return KnownBad{}, fmt.Errorf("reading back what a verify found damaged: %w", err)
 	}
@@ -164,33 +158,31 @@ func (a *Findings) countUnsettled(ctx context.Context, l *DamageLog) (count int6
 		return 0, nil
 	}
 	var found atomic.Int64
+	var keys []string
 	done := l.readBack()
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(a.Transfers)
-	checked := 0
-	for _, key := range slices.Sorted(maps.Keys(l.Keys)) {
+	for _, key := range objects.SortedKeys(l.Keys) {
 		n, _ := l.Of(key)
 		if _, isObject := manifest.ParseObjectKey(key); !isObject || l.LatestBad.Has(key) || done[[2]string{key, n.Record}] {
 			continue
 		}
-		if checked++; checked > maxUnsettled {
+		if keys = append(keys, key); len(keys) == maxUnsettled {
 			break
 		}
-		g.Go(func() error {
-			o, err := a.Store.Stat(running, key)
-			switch {
-			case running.Err() != nil:
-				return context.Cause(running)
-			case errors.Is(err, fs.ErrNotExist): // it was pruned, or a verify finds that it is missing
-			case err != nil:
-				a.Log.Debug("the attributes of an object that a verify found damaged cannot be read", "error", err)
-			case !o.Modified.After(n.at):
-				found.Add(1)
-			}
-			return nil
-		})
 	}
-	err = g.Wait()
+	err = objects.EachAtOnce(ctx, a.Transfers, keys, func(ctx context.Context, key string) error {
+		n, _ := l.Of(key)
+		o, err := a.Store.Stat(ctx, key)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, fs.ErrNotExist): // it was pruned, or a verify finds that it is missing
+		case err != nil:
+			a.Log.Debug("the attributes of an object that a verify found damaged cannot be read", "error", err)
+		case !o.Modified.After(n.at):
+			found.Add(1)
+		}
+		return nil
+	})
 	return found.Load(), err
 }
 

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
 	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/internal/scan"
@@ -33,26 +31,19 @@ func (r *Source) compareFiles(ctx context.Context, plan *values.Plan) ([]fileCom
 	all := make([]fileComparison, len(files))
 	ctx, stop := r.CancelOnDiskPressure(ctx)
 	defer stop()
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(r.Repo.Transfers)
-	for i, f := range files {
-		if running.Err() != nil {
-			break
+	err := objects.EachIndex(ctx, r.Repo.Transfers, len(files), func(ctx context.Context, i int) error {
+		release, err := r.Repo.Acquire(ctx)
+		if err != nil {
+			return err
 		}
-		g.Go(func() error {
-			release, err := r.Repo.Acquire(running)
-			if err != nil {
-				return err
-			}
-			defer release()
-			all[i], err = r.compareFile(running, f, scan.Entry(parent.Files, f.Name))
-			if err != nil {
-				return fmt.Errorf("comparing %s with snapshot %d: %w", f.Name, parent.Sequence, err)
-			}
-			return nil
-		})
-	}
-	err := g.Wait()
+		defer release()
+		f := files[i]
+		all[i], err = r.compareFile(ctx, f, scan.Entry(parent.Files, f.Name))
+		if err != nil {
+			return fmt.Errorf("comparing %s with snapshot %d: %w", f.Name, parent.Sequence, err)
+		}
+		return nil
+	})
 	if cause := context.Cause(ctx); cause != nil && (err == nil || IsPressure(cause)) {
 		err = cause
 	}

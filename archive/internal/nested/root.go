@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -87,22 +85,12 @@ func FilterHomes(
 	ctx context.Context, a *objects.Objects, prefixes []string, has func(context.Context, store.Store, string) (bool, error),
 ) (found []string, err error) {
 	yes := make([]bool, len(prefixes))
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(a.Transfers)
-	for i, prefix := range prefixes {
-		if running.Err() != nil {
-			break
-		}
-		g.Go(func() (err error) {
-			yes[i], err = has(running, a.Store, prefix)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	err = objects.EachIndex(ctx, a.Transfers, len(prefixes), func(ctx context.Context, i int) (err error) {
+		yes[i], err = has(ctx, a.Store, prefixes[i])
+		return err
+	})
+	if err != nil {
 		return nil, err
-	}
-	if ctx.Err() != nil { // the loop may have ended early
-		return nil, context.Cause(ctx)
 	}
 	for i, prefix := range prefixes {
 		if yes[i] {

@@ -23,9 +23,12 @@ const RaceAttempts = 32
 // itself retries what fails before the first byte.
 const FetchAttempts = 4
 
-// Pause waits before attempt n, for a random time of at most 0.2 s times 2 to the power of n.
+// maxPause is the attempt from which on Pause waits no longer.
+const maxPause = 4
+
+// Pause waits before attempt n, for a random time of at most 0.2 s times 2 to the power of n, or of maxPause.
 func Pause(ctx context.Context, n int) error {
-	return Sleep(ctx, rand.N(200*time.Millisecond<<n))
+	return Sleep(ctx, rand.N(200*time.Millisecond<<min(n, maxPause)))
 }
 
 // Sleep waits for d, or until the context ends.

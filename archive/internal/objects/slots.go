@@ -40,6 +40,7 @@ func (a *Objects) NewSlots() *Slots {
 // Acquire waits for the slot of a file. It returns an error if ctx ends before.
 func (s *Slots) Acquire(ctx context.Context) error { return s.all.Acquire(ctx, 1) }
 
+// Release returns the slot of a file.
 func (s *Slots) Release() { s.all.Release(1) }
 
 // take returns a buffer for a range, and nil if there is none.

@@ -7,8 +7,6 @@ import (
 	"hash/maphash"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
@@ -99,18 +97,7 @@ var errNewer = errors.New("a newer strongroom has written it; prune with the new
 
 // readNames reads the manifests that a record keeps, and compares the hash of each with the record.
 func (p *pruneRun) readNames(ctx context.Context, kept []manifest.Kept) error {
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(p.repo.Transfers)
-	for _, k := range kept {
-		if running.Err() != nil {
-			break
-		}
-		g.Go(func() error { return p.readNamesOf(running, k) })
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return context.Cause(ctx) // the loop may have ended early
+	return objects.EachAtOnce(ctx, p.repo.Transfers, kept, p.readNamesOf)
 }
 
 func (p *pruneRun) readNamesOf(ctx context.Context, k manifest.Kept) error {

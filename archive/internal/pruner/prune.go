@@ -38,7 +38,7 @@ func Prune(ctx context.Context, a *repo.Repo, o values.PruneOptions) (*values.Pr
 		case attempt == objects.RaceAttempts:
 			return p.report, fmt.Errorf("gave up after %d attempts: %w: %w", attempt, values.ErrLostRace, err)
 		}
-		if err := objects.Pause(ctx, min(attempt, 4)); err != nil {
+		if err := objects.Pause(ctx, attempt); err != nil {
 			return p.report, err
 		}
 	}

@@ -20,7 +20,7 @@ func (a *Repo) RetryWhilePruned(ctx context.Context, do func() error) error {
 		if !errors.Is(err, objects.ErrGone) || attempt == objects.RaceAttempts {
 			return err
 		}
-		if err := objects.Pause(ctx, min(attempt, 4)); err != nil {
+		if err := objects.Pause(ctx, attempt); err != nil {
 			return err
 		}
 	}

@@ -54,7 +54,7 @@ func (a *Repo) AppendRecord(ctx context.Context, how RecordOptions, plan func(*L
 		if attempt == objects.RaceAttempts {
 			return nil, fmt.Errorf("gave up after %d attempts: %w: %w", attempt, values.ErrLostRace, err)
 		}
-		if err := objects.Pause(ctx, min(attempt, 4)); err != nil {
+		if err := objects.Pause(ctx, attempt); err != nil {
 			return nil, err
 		}
 	}

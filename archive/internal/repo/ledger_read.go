@@ -91,7 +91,7 @@ func (a *Repo) ReadLedger(ctx context.Context, h *Head) error {
 			h.forgetLedger()
 			return fmt.Errorf("%s: %w", key, objects.ErrGone)
 		case same: // listed, but absent
-			if err := objects.Pause(ctx, min(attempt, 4)); err != nil {
+			if err := objects.Pause(ctx, attempt); err != nil {
 				h.forgetLedger()
 				return err
 			}

@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/internal/scan"
 	"github.com/strongroom-dev/strongroom/archive/values"
@@ -168,25 +166,21 @@ func (a *Repo) ReadMembers(ctx context.Context, s *LedgerView, all bool) error {
 			known[k.Sequence] = k
 		}
 	}
-	g, running := errgroup.WithContext(ctx)
-	g.SetLimit(a.Transfers)
+	var unread []*SnapshotEntry
 	for i := range s.Valid {
 		m := &s.Valid[i]
 		k, kept := known[m.Kept.Sequence]
 		if kept {
 			m.Kept, m.IsInLedger = k, true
 		}
-		if running.Err() != nil {
-			break
-		}
 		if !kept || all || s.ArchiveID() == "" {
-			g.Go(func() error { return a.readMember(running, s, m) })
+			unread = append(unread, m)
 		}
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	if err := context.Cause(ctx); err != nil { // the loop may have ended early
+	err := objects.EachAtOnce(ctx, a.Transfers, unread, func(ctx context.Context, m *SnapshotEntry) error {
+		return a.readMember(ctx, s, m)
+	})
+	if err != nil {
 		return err
 	}
 	return a.crossCheckHashes(s)

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
 )
@@ -24,21 +23,16 @@ func (a *Repo) ReadPages(ctx context.Context, m *manifest.Manifest, chosen []int
 		}
 	}
 	a.Mu.Unlock()
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(a.Transfers)
-	for i, at := range chosen {
-		ref := &m.Pages[at]
+	return pages, objects.EachIndex(ctx, a.Transfers, len(chosen), func(ctx context.Context, i int) (err error) {
+		ref := &m.Pages[chosen[i]]
 		pages[i].Ref = *ref
 		if p, ok := have[ref.Object]; ok && p.Ref == *ref && p.Files != nil {
 			pages[i].Files = p.Files
-			continue
+			return nil
 		}
-		g.Go(func() (err error) {
-			pages[i].Files, err = a.ReadPage(ctx, ref, m.Sequence)
-			return err
-		})
-	}
-	return pages, g.Wait()
+		pages[i].Files, err = a.ReadPage(ctx, ref, m.Sequence)
+		return err
+	})
 }
 
 func (a *Repo) ReadPage(ctx context.Context, ref *manifest.PageRef, sequence int64) ([]manifest.File, error) {

@@ -7,7 +7,6 @@ import (
 	"path"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/strongroom-dev/strongroom/archive/cost"
@@ -151,21 +150,8 @@ func (r *restoreRun) restoreFiles(ctx context.Context) error {
 
 // fetchRuns restores runs of files, and gives those that it has written their names.
 func (r *restoreRun) fetchRuns(ctx context.Context, runs [][]int) error {
-	g, running := errgroup.WithContext(ctx)
 	s := r.repo.NewSlots()
-	for _, run := range runs {
-		if s.Acquire(running) != nil {
-			break
-		}
-		g.Go(func() error {
-			defer s.Release()
-			return r.fetchRun(running, s, run)
-		})
-	}
-	err := g.Wait()
-	if err == nil {
-		err = context.Cause(ctx) // the loop may have ended early without a failed file
-	}
+	err := s.EachIndex(ctx, len(runs), func(ctx context.Context, i int) error { return r.fetchRun(ctx, s, runs[i]) })
 	if commitErr := r.dir.Commit(ctx); err == nil {
 		err = commitErr
 	}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/internal/repo"
 	"github.com/strongroom-dev/strongroom/archive/values"
@@ -189,22 +187,17 @@ func empty(ctx context.Context, a *repo.Repo) error {
 
 func summaries(ctx context.Context, a *repo.Repo, batch []repo.Numbered) ([]values.Snapshot, error) {
 	found := make([]values.Snapshot, len(batch))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(a.Transfers)
-	for i, f := range batch {
-		g.Go(func() error {
-			found[i] = values.Snapshot{Modified: f.Object.Modified}
-			s, err := a.Summary(ctx, f)
-			switch {
-			case err == nil:
-				found[i].Summary = *s
-			case ctx.Err() != nil:
-				return err
-			default:
-				found[i].Sequence, found[i].Err = f.Number, err
-			}
-			return nil
-		})
-	}
-	return found, g.Wait()
+	return found, objects.EachIndex(ctx, a.Transfers, len(batch), func(ctx context.Context, i int) error {
+		found[i] = values.Snapshot{Modified: batch[i].Object.Modified}
+		s, err := a.Summary(ctx, batch[i])
+		switch {
+		case err == nil:
+			found[i].Summary = *s
+		case ctx.Err() != nil:
+			return err
+		default:
+			found[i].Sequence, found[i].Err = batch[i].Number, err
+		}
+		return nil
+	})
 }
