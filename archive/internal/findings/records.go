@@ -125,21 +125,21 @@ func (b KnownBad) HasPlace(object, place string) bool {
 	return b.Lost[place] || !b.intact[place] && b.Has(object)
 }
 
-// SettledFor returns the result of settle for a snapshot, if the last call was for it and for the same records.
+// SettledFor returns the result of Settle for a snapshot, if the last call was for it and for the same records.
 func (a *Findings) SettledFor(l *DamageLog, base manifest.Ref) (KnownBad, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.settled.bad, a.settled.log == l && a.settled.base == base
 }
 
-// KeepSettled keeps the result of settle for the next backup.
+// KeepSettled keeps the result of Settle for the next backup.
 func (a *Findings) KeepSettled(base manifest.Ref, bad KnownBad) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.settled = settled{a.damage, base, bad} // settle may have added its notes to the log
+	a.settled = settled{a.damage, base, bad} // Settle may have added its notes to the log
 }
 
-// settled is the result of settle for a snapshot.
+// settled is the result of Settle for a snapshot.
 type settled struct {
 	log  *DamageLog
 	base manifest.Ref

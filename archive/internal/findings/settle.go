@@ -65,7 +65,7 @@ func (a *Findings) Settle(ctx context.Context, l *DamageLog, files []manifest.Fi
 	return s.bad, nil
 }
 
-// settling is one call of settle.
+// settling is one call of Settle.
 type settling struct {
 	findings *Findings
 	records  *DamageLog

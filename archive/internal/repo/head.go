@@ -200,7 +200,7 @@ func (a *Repo) RememberID(b []byte) {
 // newest readable one.
 func (a *Repo) Load(ctx context.Context) (*Head, error) { return a.LoadAs(ctx, false) }
 
-// LoadAs is load. With durable it also makes what it read durable, for an operation that relies on that.
+// LoadAs is Load. With durable it also makes what it read durable, for an operation that relies on that.
 func (a *Repo) LoadAs(ctx context.Context, durable bool) (*Head, error) {
 	return a.LoadWith(ctx, durable, AllPages)
 }
