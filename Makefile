@@ -11,6 +11,12 @@ MUTATE ?= 200
 MUTATEFLAGS ?=
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 FUZZTIME ?= 30s
+# For make bench: what was measured is kept in this file, one for each day, and a stopped run continues from it. With
+# BENCH_PIN=1 the server has the lower half of the cores, and the clients have the others.
+BENCH_RESULTS ?= $(CACHE)/bench/$(shell date -u +%F).jsonl
+BENCH_ENV = BENCH_RESULTS=$(BENCH_RESULTS) BENCH_RCLONE=$$(ls $(RCLONE) 2>/dev/null) \
+	BENCH_RESTIC=$$(ls $(RESTIC) 2>/dev/null) BENCH_KOPIA=$$(ls $(KOPIA) 2>/dev/null)
+BENCH_PINNED = $(if $(BENCH_PIN),taskset -c 0-$$(($$(nproc --all) / 2 - 1)))
 # The version of a release is its tag. A clone without tags has the newest one of the changelog, with the commit.
 VERSION ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null || \
 	echo "$$(sed -n 's/^## \[\(v[0-9.]*\)\] - .*/\1/p' CHANGELOG.md | head -n 1)+$$(git describe --always --dirty 2>/dev/null || echo unknown)")
@@ -21,6 +27,8 @@ MINIO := $(CACHE)/bin/minio-$(call hash,testdata/servers/go.sum)
 AZURITE := $(CACHE)/azurite-$(call hash,testdata/servers/npm/package-lock.json)
 GCS := $(CACHE)/bin/fake-gcs-$(call hash,testdata/servers/gcs/go.sum)
 RCLONE := $(CACHE)/bin/rclone-$(call hash,bench/rclone/go.sum)
+RESTIC := $(CACHE)/bin/restic-$(call hash,bench/restic/go.sum)
+KOPIA := $(CACHE)/bin/kopia-$(call hash,bench/kopia/go.sum)
 TOXIPROXY := $(CACHE)/bin/toxiproxy-$(call hash,testdata/servers/toxiproxy/go.sum)
 VERSITYGW := $(CACHE)/bin/versitygw-$(call hash,testdata/servers/versitygw/go.sum)
 SEAWEEDFS := $(CACHE)/bin/seaweedfs-$(call hash,testdata/servers/seaweedfs/go.sum)
@@ -123,11 +131,24 @@ mutate: ## small faults that the tests must find: the patches and MUTATE (200) d
 servers: minio azurite gcs toxiproxy testservers # the servers that the tests use
 
 .PHONY: bench
-bench: build minio testservers ## compare with lower bounds, rclone and restic; BENCH_SCALE=small takes about ten minutes
-	@.ci/deps restic || echo 'without restic, which is not installed'
-	@$(MAKE) --no-print-directory rclone || echo 'without rclone, which cannot be built'
+bench: minio testservers bench-peers ## compare with lower bounds, rclone, restic and kopia; BENCH_SCALE=small takes about an hour
 	go -C bench build -buildvcs=false -o $(CACHE)/bin/bench .
-	BENCH_RCLONE=$$(ls $(RCLONE) 2>/dev/null) $(TESTSERVERS) -minio $(MINIO) -- $(CACHE)/bin/bench bin/strongroom
+	go build -buildvcs=false -ldflags='-s -w' -o $(CACHE)/bin/strongroom-bench ./cmd/strongroom # the same as long as the code is
+	$(BENCH_ENV) $(BENCH_PINNED) $(TESTSERVERS) -minio $(MINIO) -- $(CACHE)/bin/bench run $(CACHE)/bin/strongroom-bench
+
+.PHONY: bench-profile
+bench-profile: minio testservers ## draw docs/benchmarks.svg, where the processor time goes, and print its figures
+	@.ci/deps perf
+	go -C bench build -buildvcs=false -o $(CACHE)/bin/bench .
+	go build -buildvcs=false -o $(CACHE)/bin/strongroom-symbols ./cmd/strongroom
+	$(BENCH_PINNED) $(TESTSERVERS) -minio $(MINIO) -- $(CACHE)/bin/bench profile $(CACHE)/bin/strongroom-symbols docs/benchmarks.svg
+
+.PHONY: bench-peers
+bench-peers: # the other programs; the comparison goes on without one that is not to be had
+	@.ci/deps restic || echo 'without the restic of the system, which is not installed'
+	@for p in rclone restic kopia; do \
+		$(MAKE) --no-print-directory $$p || echo "without $$p, which cannot be built"; \
+	done
 
 .PHONY: release
 release: ## the files of a release of VERSION, for all systems, in dist/
@@ -233,6 +254,26 @@ $(RCLONE):
 	@echo 'building rclone for make bench and make stores: this takes several minutes, once'
 	@rm -f $(@D)/rclone-*
 	go -C bench/rclone build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/rclone/rclone
+	@mv $@.part $@
+
+.PHONY: restic
+restic: $(RESTIC) # for the comparison of make bench
+
+$(RESTIC):
+	@mkdir -p $(@D)
+	@echo 'building restic for make bench: this takes a minute, once'
+	@rm -f $(@D)/restic-*
+	go -C bench/restic build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/restic/restic/cmd/restic
+	@mv $@.part $@
+
+.PHONY: kopia
+kopia: $(KOPIA) # for the comparison of make bench
+
+$(KOPIA):
+	@mkdir -p $(@D)
+	@echo 'building kopia for make bench: this takes minutes, once'
+	@rm -f $(@D)/kopia-*
+	go -C bench/kopia build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/kopia/kopia
 	@mv $@.part $@
 
 .PHONY: testservers

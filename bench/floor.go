@@ -9,9 +9,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/crypto/chacha20poly1305"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,13 +36,24 @@ func floor(name, dir, bucket, to string) error {
 		return f.all(f.copyOne)
 	case "zstd":
 		return f.all(f.zstdOne)
+	case "seal":
+		return f.all(f.sealOne)
 	case "get":
 		if err := os.Mkdir(to, 0o755); err != nil {
 			return err
 		}
-		return errors.Join(f.all(func(name string, _ int64) error { return f.getOne(name, filepath.Join(to, name)) }), syncAll(to))
+		err := f.all(func(name string, _ int64) error { return f.getOne(name, filepath.Join(to, name)) })
+		return errors.Join(err, syncAll(to))
 	case "read":
 		return f.all(func(name string, _ int64) error { return f.getOne(name, "") })
+	case "sample":
+		var n atomic.Int64
+		return f.all(func(name string, _ int64) error {
+			if n.Add(1)%10 != 0 {
+				return nil
+			}
+			return f.getOne(name, "")
+		})
 	}
 	return fmt.Errorf("there is no floor %q", name)
 }
@@ -95,16 +109,10 @@ func each[T any](n int, what <-chan T, do func(T) error) error {
 // putOne sends as many bytes as the file has, from memory.
 func (f *floors) putOne(name string, size int64) error {
 	path := f.bucket + "/" + name
-	memory := func(n int64) ([]byte, error) { return buffers.Get().(*[wholeUpTo]byte)[:n], nil }
 	if size > wholeUpTo {
-		return f.inParts(path, size, memory)
+		return f.inParts(path, size, func(n int64) ([]byte, error) { return random()[:n], nil }, func([]byte) {})
 	}
-	b, err := memory(size)
-	if err != nil {
-		return err
-	}
-	defer release(b)
-	return f.server.put(path, b)
+	return f.server.put(path, random()[:size])
 }
 
 // copyOne reads and hashes a file, and sends it.
@@ -123,7 +131,7 @@ func (f *floors) copyOne(name string, size int64) error {
 	}
 	path := f.bucket + "/" + name
 	if size > wholeUpTo {
-		return f.inParts(path, size, read)
+		return f.inParts(path, size, read, release)
 	}
 	b, err := read(size)
 	if err != nil {
@@ -135,31 +143,73 @@ func (f *floors) copyOne(name string, size int64) error {
 
 // zstdOne reads, hashes and compresses a file, and sends the result.
 func (f *floors) zstdOne(name string, size int64) error {
-	b, err := os.ReadFile(filepath.Join(f.dir, name))
+	b, err := f.compressed(name, size)
 	if err != nil {
 		return err
 	}
-	sha256.Sum256(b)
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return err
-	}
-	return f.server.put(f.bucket+"/"+name, encoder.EncodeAll(b, make([]byte, 0, size/2)))
+	return f.server.put(f.bucket+"/"+name, b)
 }
 
-// buffers have the size of the largest object in one request.
-var buffers = sync.Pool{New: func() any {
-	b := new([wholeUpTo]byte)
-	seeded(0).Read(b[:])
-	return b
+// sealOne is zstdOne with encryption after the compression: the cipher of age, in the same pieces, with a key that
+// is the same for all files.
+func (f *floors) sealOne(name string, size int64) error {
+	b, err := f.compressed(name, size)
+	if err != nil {
+		return err
+	}
+	aead, err := chacha20poly1305.New(make([]byte, chacha20poly1305.KeySize))
+	if err != nil {
+		return err
+	}
+	const piece = 64 << 10
+	sealed := make([]byte, 0, len(b)+(len(b)/piece+1)*aead.Overhead())
+	nonce := make([]byte, aead.NonceSize())
+	for plain := range slices.Chunk(b, piece) {
+		sealed = aead.Seal(sealed, nonce, plain, nil)
+		nonce[0]++
+	}
+	return f.server.put(f.bucket+"/"+name, sealed)
+}
+
+// compressed reads, hashes and compresses a file.
+func (f *floors) compressed(name string, size int64) ([]byte, error) {
+	b, err := os.ReadFile(filepath.Join(f.dir, name))
+	if err != nil {
+		return nil, err
+	}
+	sha256.Sum256(b)
+	encoder := encoders.Get().(*zstd.Encoder)
+	defer encoders.Put(encoder)
+	return encoder.EncodeAll(b, make([]byte, 0, size/2)), nil
+}
+
+var encoders = sync.Pool{New: func() any {
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		panic(err) // no option can be wrong
+	}
+	return encoder
 }}
+
+// buffers have the size of the largest object in one request.
+var buffers = sync.Pool{New: func() any { return new([wholeUpTo]byte) }}
+
+// random returns the bytes that floor put sends, always the same ones.
+var random = sync.OnceValue(func() []byte {
+	b := make([]byte, wholeUpTo)
+	seeded(0).Read(b)
+	return b
+})
+
+// pieces are buffers for what is not held as a whole.
+var pieces = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 
 func release(b []byte) {
 	buffers.Put((*[wholeUpTo]byte)(b[:wholeUpTo]))
 }
 
 // inParts sends a large file: it reads the parts one after another and sends several at once.
-func (f *floors) inParts(path string, size int64, read func(int64) ([]byte, error)) error {
+func (f *floors) inParts(path string, size int64, read func(int64) ([]byte, error), release func([]byte)) error {
 	id, err := f.server.begin(path)
 	if err != nil {
 		return err
@@ -198,16 +248,18 @@ func (f *floors) getOne(name, target string) error {
 		return err
 	}
 	defer answer.Body.Close()
-	sum, buf := sha256.New(), make([]byte, 256<<10)
+	buf := pieces.Get().(*[256 << 10]byte)
+	defer pieces.Put(buf)
+	sum := sha256.New()
 	if target == "" {
-		_, err := io.CopyBuffer(struct{ io.Writer }{sum}, answer.Body, buf)
+		_, err := io.CopyBuffer(struct{ io.Writer }{sum}, answer.Body, buf[:])
 		return err
 	}
 	file, err := os.Create(target)
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(file, sum)}, answer.Body, buf)
+	_, err = io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(file, sum)}, answer.Body, buf[:])
 	return errors.Join(err, file.Close())
 }
 

@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"slices"
+
+	"filippo.io/age"
 )
 
 // A program is a measured program, with its command for each step; nil means that it lacks the step. Each program
@@ -18,10 +20,16 @@ type program struct {
 	backup  func(at *place) *exec.Cmd
 	restore func(at *place, to string) *exec.Cmd
 	verify  func(at *place) *exec.Cmd // reads all and compares with its hashes
+	sample  func(at *place) *exec.Cmd // the same with a tenth
 	list    func(at *place) *exec.Cmd // the newest 100 snapshots
-	floor   bool
 
-	start func(at *place) (*running, error) // instead of backup: see serviced
+	one func(at *place, name, to string) *exec.Cmd // restores one file
+	cat func(at *place, name string) *exec.Cmd
+
+	floor    bool
+	unsynced bool // does not make durable what it restores
+
+	start func(r *round, at *place) (*running, error) // instead of backup: see serviced
 }
 
 // place is a program's working environment.
@@ -44,9 +52,25 @@ func archiveURL(at *place) string {
 
 // ours is strongroom. The files count as closed after a second without a change.
 func ours(binary string) program {
+	return oursWith(binary, func(at *place) string { return filepath.Join(at.scratch, "state") })
+}
+
+// forgetful is strongroom on a host that has nothing of earlier runs.
+func forgetful(binary string) program {
+	runs := 0
+	p := oursWith(binary, func(at *place) string {
+		runs++
+		return filepath.Join(at.scratch, fmt.Sprintf("state-%d", runs))
+	})
+	p.name, p.restore, p.verify, p.sample, p.list = "strongroom, without state", nil, nil, nil, nil
+	return p
+}
+
+// oursWith is strongroom with a state directory for each command.
+func oursWith(binary string, state func(at *place) string) program {
 	url := archiveURL
 	run := func(at *place, args ...string) *exec.Cmd {
-		return command([]string{"STRONGROOM_STATE_DIR=" + filepath.Join(at.scratch, "state")}, binary, append(args, "--no-progress")...)
+		return command([]string{"STRONGROOM_STATE_DIR=" + state(at)}, binary, append(args, "--no-progress")...)
 	}
 	return program{
 		name: "strongroom",
@@ -55,8 +79,13 @@ func ours(binary string) program {
 		},
 		restore: func(at *place, to string) *exec.Cmd { return run(at, "restore", url(at), "--to", to) },
 		verify:  func(at *place) *exec.Cmd { return run(at, "verify", "--read-data", "--no-proof", url(at)) },
+		sample:  func(at *place) *exec.Cmd { return run(at, "verify", "--sample", "10%", "--no-proof", url(at)) },
 		// Without versions=false, each command sends one request for the bucket's versioning.
 		list: func(at *place) *exec.Cmd { return run(at, "list", "--last", "100", url(at)+"&versions=false") },
+		one: func(at *place, name, to string) *exec.Cmd {
+			return run(at, "restore", url(at), "--include", name, "--to", to)
+		},
+		cat: func(at *place, name string) *exec.Cmd { return run(at, "cat", url(at), name) },
 	}
 }
 
@@ -64,98 +93,69 @@ func ours(binary string) program {
 func compressing(binary string) program {
 	p := ours(binary)
 	backup := p.backup
-	p.name, p.restore, p.verify, p.list = "strongroom, zstd", nil, nil, nil
-	p.backup = func(at *place) *exec.Cmd {
-		c := backup(at)
-		c.Args = append(c.Args, "--compression", "zstd")
-		return c
-	}
+	p.name, p.verify, p.sample, p.list = "strongroom, zstd", nil, nil, nil
+	p.backup = func(at *place) *exec.Cmd { return with(backup(at), "--compression", "zstd") }
 	return p
 }
 
-// floorZstd is floor copy with compression by zstd -1 before the transfer.
-func floorZstd(self string) program {
-	return program{name: "floor zstd", floor: true, backup: func(at *place) *exec.Cmd {
-		return command([]string{"STRONGROOM_TEST_S3=" + at.endpoint}, self, "floor", "zstd", at.dir, at.bucket)
-	}}
+// encrypting is strongroom with compression and encryption. identity is a file with the key.
+func encrypting(binary string, key *age.X25519Identity, identity string) program {
+	p := compressing(binary)
+	backup, restore := p.backup, p.restore
+	p.name = "strongroom, zstd and age"
+	p.backup = func(at *place) *exec.Cmd { return with(backup(at), "--recipient", key.Recipient().String()) }
+	p.restore = func(at *place, to string) *exec.Cmd { return with(restore(at, to), "--identity", identity) }
+	return p
 }
 
-// floorPrograms returns the programs of floor.go.
-func floorPrograms(self string) []program {
+// with adds arguments to a command.
+func with(c *exec.Cmd, args ...string) *exec.Cmd {
+	c.Args = append(c.Args, args...)
+	return c
+}
+
+// floorPrograms returns the programs of floor.go: those that do nothing to the bytes, and with encoded also those that
+// compress and encrypt.
+func floorPrograms(self string, encoded bool) []program {
 	run := func(name string) func(at *place) *exec.Cmd {
 		return func(at *place) *exec.Cmd {
 			return command([]string{"STRONGROOM_TEST_S3=" + at.endpoint}, self, "floor", name, at.dir, at.bucket)
 		}
 	}
-	put, copies, read := run("put"), run("copy"), run("read")
-	return []program{
-		{name: "floor put", floor: true, backup: put},
+	get := run("get")
+	all := []program{
+		{name: "floor put", floor: true, backup: run("put")},
 		{
-			name: "floor copy", floor: true, backup: copies, verify: read,
-			restore: func(at *place, to string) *exec.Cmd {
-				c := run("get")(at)
-				c.Args = append(c.Args, to)
-				return c
-			},
+			name: "floor copy", floor: true, backup: run("copy"), verify: run("read"), sample: run("sample"),
+			restore: func(at *place, to string) *exec.Cmd { return with(get(at), to) },
 		},
 	}
-}
-
-// rclone copies files to objects of the same names. It compares by MD5, which it computes for that.
-func rclone(binary string) program {
-	run := func(at *place, args ...string) *exec.Cmd {
-		return command([]string{
-			"RCLONE_CONFIG=/dev/null", "RCLONE_CONFIG_B_TYPE=s3", "RCLONE_CONFIG_B_PROVIDER=Minio", "RCLONE_CONFIG_B_ENV_AUTH=true",
-			"RCLONE_CONFIG_B_ENDPOINT=" + at.endpoint, "RCLONE_CONFIG_B_REGION=us-east-1", "RCLONE_CONFIG_B_NO_CHECK_BUCKET=true",
-		}, binary, append(args, "--transfers", fmt.Sprint(inFlight), "--checkers", fmt.Sprint(inFlight), "--quiet")...)
-	}
-	return program{
-		name:    "rclone",
-		backup:  func(at *place) *exec.Cmd { return run(at, "copy", at.dir, "b:"+at.bucket+"/files") },
-		restore: func(at *place, to string) *exec.Cmd { return run(at, "copy", "b:"+at.bucket+"/files", to) },
-		verify:  func(at *place) *exec.Cmd { return run(at, "check", "--download", at.dir, "b:"+at.bucket+"/files") },
-	}
-}
-
-// restic makes snapshots of chunks in packs. The random files cannot be compressed, so its compression is off for
-// them.
-func restic(binary, compression string) program {
-	run := func(at *place, args ...string) *exec.Cmd {
-		return command([]string{
-			"RESTIC_PASSWORD=bench", "RESTIC_REPOSITORY=s3:" + at.endpoint + "/" + at.bucket + "/restic", "RESTIC_CACHE_DIR=" + filepath.Join(at.scratch, "cache"),
-		}, binary, append(args, "--quiet", "--option", "s3.bucket-lookup=path", "--option", fmt.Sprintf("s3.connections=%d", inFlight), "--compression", compression)...)
-	}
-	return program{
-		name: "restic",
-		prepare: func(at *place) []*exec.Cmd {
-			return []*exec.Cmd{run(at, "init", "--repository-version", "2")}
-		},
-		backup: func(at *place) *exec.Cmd {
-			c := run(at, "backup", ".")
-			c.Dir = at.dir
-			return c
-		},
-		restore: func(at *place, to string) *exec.Cmd { return run(at, "restore", "latest", "--target", to) },
-		verify:  func(at *place) *exec.Cmd { return run(at, "check", "--read-data") },
-	}
-}
-
-// peers returns the other programs that are installed.
-func peers(compression string) []program {
-	var all []program
-	for _, name := range []string{"rclone", "restic"} {
-		binary := os.Getenv("BENCH_" + strings.ToUpper(name))
-		if binary == "" {
-			var err error
-			if binary, err = exec.LookPath(name); err != nil {
-				continue
-			}
-		}
-		if name == "rclone" {
-			all = append(all, rclone(binary))
-		} else {
-			all = append(all, restic(binary, compression))
-		}
+	if encoded {
+		all = append(all,
+			program{name: "floor zstd", floor: true, backup: run("zstd")},
+			program{name: "floor zstd and seal", floor: true, backup: run("seal")})
 	}
 	return all
+}
+
+// participants returns the programs that run a workload. Each of them has a name of its own.
+func (b *bench) participants(w *workload) []program {
+	all := append(floorPrograms(b.self, w.half), ours(b.binary))
+	if w.half {
+		all = append(all, compressing(b.binary), encrypting(b.binary, b.key, b.identity))
+	}
+	if w.name == "L" {
+		all = append(all, forgetful(b.binary))
+	}
+	if w.has("grow") {
+		all = append(all, serviced(b.binary))
+	}
+	compression := "off"
+	if w.half {
+		compression = "auto"
+	}
+	for _, peer := range b.peers {
+		all = append(all, peer.program(compression))
+	}
+	return slices.DeleteFunc(all, func(p program) bool { return !w.runs(p.name) })
 }

@@ -32,11 +32,14 @@ type running struct {
 // serviced is strongroom as a service. The first backup starts it; each further one is requested from it. The
 // measured usage is that of the process from the request to the end of the run.
 func serviced(binary string) program {
-	return program{name: "strongroom, as a service", start: func(at *place) (*running, error) { return start(binary, at) }}
+	return program{
+		name:  "strongroom, as a service",
+		start: func(r *round, at *place) (*running, error) { return start(binary, r, at) },
+	}
 }
 
 // start starts the service, which makes a snapshot at once, and waits for the snapshot.
-func start(binary string, at *place) (*running, error) {
+func start(binary string, r *round, at *place) (*running, error) {
 	token, file := filepath.Join(at.scratch, "token"), filepath.Join(at.scratch, "strongroom.yaml")
 	config := fmt.Sprintf(`state_dir: %s
 http: {listen: 127.0.0.1:0, token_file: %s}
@@ -55,7 +58,7 @@ archives:
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Start(); err != nil {
+	if err := r.cpus.start(c); err != nil {
 		return nil, err
 	}
 	s := &running{cmd: c}
