@@ -201,6 +201,15 @@ func TestImpossibleManifestEndsABackupEarly(t *testing.T) {
 			t.Errorf("stored: %q", keys)
 		}
 	}
+	for _, o := range []archive.BackupOptions{{}, {Node: "node"}, {Tool: "test"}} {
+		if _, err := a.Backup(t.Context(), db.source(), o); !contains(err, "it is empty") || len(store.Keys("")) > 0 {
+			t.Errorf("%+v: %v, and %q is stored", o, err, store.Keys(""))
+		}
+		o.DryRun = true
+		if _, err := a.Backup(t.Context(), db.source(), o); err != nil {
+			t.Errorf("a dry run: %v", err)
+		}
+	}
 	refused("of the node: longer than", archive.BackupOptions{Node: strings.Repeat("n", 256), Tool: "test"})
 	refused("of the tool: not valid", archive.BackupOptions{Node: "node", Tool: "a\x1bb"})
 	if err := os.Truncate(filepath.Join(db.dir, name(1)), manifest.MaxFileSize+1); err != nil {

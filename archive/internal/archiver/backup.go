@@ -34,7 +34,7 @@ func Backup(ctx context.Context, a *repo.Repo, src values.Source, o Options) (*v
 	ctx = store.InOrder(ctx)
 	start := time.Now()
 	res := &values.BackupResult{}
-	if err := cmp.Or(o.checkTexts(), a.CheckSource(src)); err != nil {
+	if err := cmp.Or(a.CheckSource(src), o.checkTexts()); err != nil {
 		return res, fmt.Errorf("backup: %w", err)
 	}
 	if err := a.TakesBackups(); err != nil {
@@ -80,8 +80,8 @@ func unsteady(err error) bool {
 // checkTexts returns an error for a text that the manifest cannot have, before the whole source is sent in vain.
 func (o *Options) checkTexts() error {
 	for _, f := range []struct{ name, value string }{{"node", o.Node}, {"tool", o.Tool}} {
-		if f.value == "" {
-			continue // a dry run needs none
+		if f.value == "" && o.DryRun {
+			continue // it writes no manifest
 		}
 		if err := manifest.CheckText(f.value); err != nil {
 			return fmt.Errorf("the name %.80q of the %s: %w", f.value, f.name, err)
