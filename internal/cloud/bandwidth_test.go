@@ -115,15 +115,3 @@ func TestLimitedConnection(t *testing.T) {
 		<-pending
 	})
 }
-
-// net/http sends bodies through the ReadFrom of a connection that has one. That of a limited connection would have to
-// keep the limit too, so it must not be one that is embedded.
-func TestLimitedConnectionsHaveNoReadFrom(t *testing.T) {
-	t.Parallel()
-	a, b := net.Pipe()
-	defer a.Close()
-	defer b.Close()
-	if _, ok := newThrottledConn(NewIdleTimeoutConn(a, time.Minute), constantly(1)).(io.ReaderFrom); ok {
-		t.Error("bodies are sent past the limit")
-	}
-}
