@@ -14,7 +14,7 @@ import (
 func TestForgedManifestDoesNotBeginToCount(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ n, parent int64 }{
-		{5 + manifest.MaxGap + 1, 5}, {5 + manifest.MaxGap + 1, 6}, {5 + manifest.MaxGap + 3, 8}, {5 + manifest.MaxAhead + 1, 6},
+		{5 + manifest.MaxGap + 1, 5}, {5 + manifest.MaxGap + 1, 6}, {5 + manifest.MaxGap + 3, 8},
 	} {
 		virtually(t, func(t *testing.T) {
 			h := newPruned(t, 5)
@@ -106,4 +106,34 @@ func plantRecord(t *testing.T, h *pruned, r *manifest.Record) {
 		t.Fatal(err)
 	}
 	h.store.Replace(manifest.LedgerKey(r.Number), b)
+}
+
+// An outsider's manifest may be the newest, and so the parent of the next snapshot. Once it has been deleted, as verify
+// advises, that snapshot still counts: a prune would delete it otherwise.
+func TestSnapshotOutlivesAForgedParent(t *testing.T) {
+	t.Parallel()
+	for _, isBroken := range []bool{false, true} { // with a record that cannot be read, none can be written
+		for _, n := range []int64{6, 1004, 1005, 1006, 5005, 5 + manifest.MaxGap - 1} {
+			virtually(t, func(t *testing.T) {
+				h := vandalized(t)
+				keys := []string{manifest.ManifestKey(n)}
+				h.store.Replace(keys[0], copiedAs(t, h, n, 5))
+				if isBroken {
+					keys = append(keys, manifest.LedgerKey(3))
+					h.store.Replace(keys[1], []byte("{}"))
+				}
+				made := h.next()
+				for _, key := range keys {
+					h.store.Remove(key)
+				}
+				if m := newest(t, h.archive()); m.Sequence != made {
+					t.Errorf("broken: %v: the newest is %d, not %d", isBroken, m.Sequence, made)
+				}
+				_, err := h.archive().Prune(t.Context(), archive.PruneOptions{})
+				if h.store.Snapshot().Bytes(manifest.ManifestKey(made)) == nil {
+					t.Errorf("broken: %v: the prune (%v) deleted snapshot %d", isBroken, err, made)
+				}
+			})
+		}
+	}
 }

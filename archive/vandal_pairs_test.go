@@ -52,13 +52,16 @@ func plantable() (all []planted) {
 		}
 	}
 	usesUp := record(func(r *manifest.Record) { r.Removed = []int64{manifest.MaxCounted / 4} })
-	excludes := record(func(r *manifest.Record) {
-		for n := range int64(manifest.MaxAhead) {
-			r.Void = append(r.Void, 6+n)
-		}
-	})
+	excludes := func(count int64) func(*testing.T, *pruned, string) []byte {
+		return record(func(r *manifest.Record) {
+			for n := range count {
+				r.Void = append(r.Void, 6+n)
+			}
+		})
+	}
 	return append(all, planted{manifest.LedgerKey(3), "a record that uses up numbers", usesUp},
-		planted{manifest.LedgerKey(3), "a record that excludes the next", excludes},
+		planted{manifest.LedgerKey(3), "a record that excludes the next", excludes(manifest.MaxAhead)},
+		planted{manifest.LedgerKey(3), "a record that excludes more", excludes(manifest.MaxGap + 1)},
 		copied(manifest.MaxCounted, 5), copied(manifest.MaxCounted, manifest.MaxCounted-1))
 }
 

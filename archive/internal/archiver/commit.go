@@ -302,7 +302,7 @@ func (r *backupRun) stillValid(ctx context.Context, ref manifest.Ref) error {
 	if !h.Record.Valid(ref.Sequence, ref.SHA256) {
 		return fmt.Errorf("a concurrent prune dropped manifest %d: %w", ref.Sequence, repo.ErrRaced)
 	}
-	if !h.Supports(r.parentOfNext(), ref.Sequence) {
+	if h.Unread == nil && !h.Supports(r.parentOfNext(), ref.Sequence) {
 		return fmt.Errorf("snapshot %d counts for nothing, since no record has the gap before it: %w",
 			ref.Sequence, values.ErrDamaged)
 	}

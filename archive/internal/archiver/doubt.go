@@ -70,35 +70,37 @@ func (r *backupRun) noteWhole() {
 	r.repo.Whole = &localstate.Whole{Record: u.Ref.Number, SHA256: u.Ref.SHA256, Since: r.next}
 }
 
-// fence writes a ledger record before a snapshot whose number is far above all others, as the local state has seen
-// greater numbers than the archive. It also does so before a snapshot with whose number a manifest would begin to count
-// that counts for nothing so far: the record excludes that one. A snapshot that counts without the record, as its parent
-// supports its number, is made even if the record cannot be written. Another one would count for nothing, now or once a
-// record that cannot be read has been deleted, so the backup fails.
+// fence writes a ledger record before a snapshot whose number is far above all that is sure: the local state has seen
+// greater numbers than the archive, or an outsider may have created the base. It also does so before a snapshot with
+// whose number a manifest may begin to count that counts for nothing so far: the record excludes that one. A snapshot
+// that counts without the record is made even if the record cannot be written. Another one would count for nothing, so
+// the backup fails.
 func (r *backupRun) fence(ctx context.Context, id string) error {
-	skipped := int64(0)
-	switch {
-	case r.src.Head.IsFar(r.next):
-		skipped = r.next - 1
-	case !r.src.Head.IgnoresBelow(r.next):
+	h := r.src.Head
+	isFar := h.IsFar(r.next)
+	if !isFar && !h.IgnoresBelow(r.next) {
 		return nil
+	}
+	skipped := r.next - 1
+	if !isFar || h.Base != nil && h.Base.Ref.Sequence == skipped {
+		skipped = 0
 	}
 	_, err := r.repo.AppendRecord(ctx, repo.RecordOptions{Empty: true}, func(s *repo.LedgerView) (*repo.RecordPlan, error) {
 		what := s.KeepAll("a manifest far above the others is excluded")
 		what.Skipped, what.Archive = skipped, id
-		if skipped > 0 {
-			what.Why = fmt.Sprintf("the numbers up to %d were used before", skipped)
+		if isFar {
+			what.Why = fmt.Sprintf("the numbers up to %d were used before", r.next-1)
 		}
 		return what, nil
 	})
 	switch {
 	case err == nil:
-		r.isFenced = skipped > 0
+		r.isFenced = isFar
 		return nil
 	case ctx.Err() != nil, errors.Is(err, store.ErrGone), errors.Is(err, repo.ErrOtherID):
 		return err
-	case skipped == 0:
-		r.src.Warn("the ledger does not exclude a manifest far above the others, which begins to count: %v", err)
+	case !isFar:
+		r.src.Warn("the ledger does not exclude a manifest far above the others, which may begin to count: %v", err)
 		return nil
 	case !r.needsFence():
 		r.src.Warn("the ledger does not have the gap before snapshot %d: %v", r.next, err)
@@ -107,9 +109,11 @@ func (r *backupRun) fence(ctx context.Context, id string) error {
 	return fmt.Errorf("snapshot %d would count for nothing without a record of the gap before it: %w", r.next, err)
 }
 
-// needsFence reports whether the snapshot would count for nothing without the record of fence.
+// needsFence reports whether the snapshot would count for nothing without the record of fence. Beside a record that
+// cannot be read it counts, and its parent supports it once that record has been deleted, if it is near enough.
 func (r *backupRun) needsFence() bool {
-	return r.src.Head.IsFar(r.next) && !r.src.Head.Supports(r.parentOfNext(), r.next)
+	h := r.src.Head
+	return h.IsFar(r.next) && h.Unread == nil && !h.Supports(r.parentOfNext(), r.next)
 }
 
 // parentOfNext returns the reference of the new snapshot's parent, nil for the first one. That is the newest manifest,

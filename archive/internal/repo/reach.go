@@ -55,21 +55,26 @@ const (
 	mostUnsupported = manifest.MaxCounted / 4 // no archive comes near it, and it leaves writers most of the numbers
 )
 
-// Reach is manifests for a listing.
+// Reach is Manifests for a listing.
 func (a *Repo) Reach(ctx context.Context, h *Head, listed iter.Seq2[Numbered, error]) iter.Seq2[Numbered, error] {
 	return func(yield func(Numbered, error) bool) {
 		anchor := h.Anchor()
 		limit := int64(0) // the greatest number that counts, once it is known
-		var above []Numbered
+		var above []unsupported
 		goOn := true
-		decide := func(n int64) {
-			limit = min(n, manifest.MaxCounted)
+		decide := func(greatest int64) { // the greatest number that is supported
+			for _, f := range slices.Backward(above) {
+				if f.isOwn && f.Number <= greatest+manifest.MaxGap {
+					greatest = max(greatest, f.Number) // an outsider's manifest, deleted since, was its parent
+				}
+			}
+			limit = min(greatest+manifest.MaxAhead, manifest.MaxCounted)
 			for _, f := range above {
 				switch {
 				case f.Number > limit:
 					h.ignore(f.Object.Key)
 				case goOn:
-					goOn = yield(f, nil)
+					goOn = yield(f.Numbered, nil)
 				}
 			}
 			above = nil
@@ -88,20 +93,20 @@ func (a *Repo) Reach(ctx context.Context, h *Head, listed iter.Seq2[Numbered, er
 			case len(above) == 0 && f.Number <= anchor+manifest.MaxAhead:
 				decide(manifest.MaxCounted)
 			case len(above) == MostUnread:
-				decide(max(anchor+manifest.MaxAhead, mostUnsupported))
+				decide(max(anchor, mostUnsupported-manifest.MaxAhead))
 			case f.Number <= anchor:
-				decide(anchor + manifest.MaxAhead)
+				decide(anchor)
 			default:
-				readable, err := a.isOwnManifest(ctx, h, f)
+				isOwn, isSupported, err := a.isOwnManifest(ctx, h, f)
 				if err != nil {
 					yield(Numbered{}, err)
 					return
 				}
-				if !readable {
-					above = append(above, f)
+				if !isSupported {
+					above = append(above, unsupported{f, isOwn})
 					continue
 				}
-				decide(f.Number + manifest.MaxAhead)
+				decide(f.Number)
 			}
 			if f.Number > limit {
 				h.ignore(f.Object.Key)
@@ -113,34 +118,41 @@ func (a *Repo) Reach(ctx context.Context, h *Head, listed iter.Seq2[Numbered, er
 		}
 		switch {
 		case len(above) > 0 && anchor > 0:
-			decide(anchor + manifest.MaxAhead)
+			decide(anchor)
 		case len(above) > 0:
-			decide(mostUnsupported)
+			decide(mostUnsupported - manifest.MaxAhead)
 		}
 	}
 }
 
+// unsupported is a manifest whose number no parent supports.
+type unsupported struct {
+	Numbered
+	isOwn bool // its beginning can be read, and names this archive
+}
+
 // isOwnManifest reports whether the beginning of a manifest can be read and names this archive, and whether its parent
-// supports its number.
-func (a *Repo) isOwnManifest(ctx context.Context, h *Head, f Numbered) (bool, error) {
+// then supports its number.
+func (a *Repo) isOwnManifest(ctx context.Context, h *Head, f Numbered) (isOwn, isSupported bool, err error) {
 	a.Mu.Lock()
 	known := a.Known
 	a.Mu.Unlock()
 	if known != nil && h.ID != nil && known.Ref.Sequence == f.Number && known.Manifest.Archive == h.ID.ID {
-		return true, nil
+		return true, true, nil
 	}
 	s, err := a.Summary(ctx, f)
 	switch {
 	case errors.Is(err, values.ErrDamaged):
-		return false, nil
+		return false, false, nil
 	case errors.Is(err, fs.ErrNotExist): // a prune has deleted it since; what is found gone is read again
-		return true, nil
+		return true, true, nil
 	case err != nil:
-		return false, err
+		return false, false, err
 	case h.ID != nil && s.Archive != h.ID.ID, h.ID == nil && h.Record != nil && s.Archive != h.Record.Archive:
-		return false, nil
+		return false, false, nil
 	}
-	return a.isSupported(ctx, h, s)
+	isSupported, err = a.isSupported(ctx, h, s)
+	return true, isSupported, err
 }
 
 // isSupported reports whether a writer of this archive could have chosen a manifest's number. It chooses one near the
@@ -213,12 +225,12 @@ func (h *Head) NextSequence() int64 {
 	return n
 }
 
-// IsFar reports whether a manifest of this number would count for nothing without a record that skips the
-// numbers below it.
+// IsFar reports whether a manifest of this number could count for nothing without a record that has the numbers below
+// it. The base itself supports none here: an outsider may have created it.
 func (h *Head) IsFar(n int64) bool {
 	reach := h.Anchor()
-	if h.Base != nil {
-		reach = max(reach, h.Base.Ref.Sequence)
+	if h.Base != nil && h.Base.Manifest.Parent != nil {
+		reach = max(reach, h.Base.Manifest.Parent.Sequence)
 	}
 	return n > reach+manifest.MaxAhead
 }
