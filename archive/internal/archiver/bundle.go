@@ -223,6 +223,6 @@ func (r *backupRun) putBundle(ctx context.Context, b *bundle) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("a bundle: %w", err)
 	}
-	r.sent(len(b.entries), s.Size, at.stored.Existed)
-	return at.key, nil
+	r.sent(len(b.entries), s.Size, at.Stored.Existed)
+	return at.Key, nil
 }

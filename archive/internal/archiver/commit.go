@@ -141,7 +141,7 @@ func (r *backupRun) storePage(ctx context.Context, files []manifest.File) (manif
 	if err != nil {
 		return ref, fmt.Errorf("a page: %w", err)
 	}
-	if ref.Object = at.key; at.stored.Existed {
+	if ref.Object = at.Key; at.Stored.Existed {
 		r.notePageExists()
 	}
 	return ref, nil

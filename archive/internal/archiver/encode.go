@@ -54,8 +54,8 @@ func (r *backupRun) storeEncoded(
 		}
 	}
 	at, err := r.chooseKey(ctx, &p)
-	if err == nil && !at.same {
-		r.complete(&part, at.key, p.sums, at.stored)
+	if err == nil && !at.Other {
+		r.complete(&part, at.Key, p.sums, at.Stored)
 	}
 	return part, err
 }

@@ -27,55 +27,51 @@ type placement struct {
 	same func(ctx context.Context, key string) (objects.Presence, error)
 }
 
-// location is where an object is stored.
-type location struct {
-	key    string
-	stored store.PutResult
-	same   bool // placement.same accepted other bytes
-}
-
 // chooseKey puts an object. If the key without a nonce holds other content, it uses a key with a nonce. An attacker who
 // can create objects can foresee the key without a nonce, and must not be able to stop a backup. The same goes for a
 // rule of the bucket, which may have frozen what an interrupted run left: that cannot be compared.
-func (r *backupRun) chooseKey(ctx context.Context, p *placement) (location, error) {
-	taken := p.taken
-	for range maxPlaces {
-		key := p.key
-		if p.sealed || taken {
-			key = manifest.WithNonce(key, manifest.NewNonce())
-		}
-		if p.sealed {
-			r.repo.Sealed.Add(key, p.sums)
-		}
-		stored, err := r.repo.Store.Put(ctx, key, p.body, p.sums)
-		is := objects.Right
-		blocked, _ := errors.AsType[*store.Blocked](err)
-		switch {
-		case blocked != nil && blocked.AtKey:
-			r.src.Warn("%v", blocked)
-			is, err = objects.Foreign, nil
-		case errors.Is(err, store.ErrExists):
-			if is, err = r.orUnread(p.other(ctx, key)); is == objects.Right && err == nil {
-				return location{key, store.PutResult{Existed: true}, true}, nil
+func (r *backupRun) chooseKey(ctx context.Context, p *placement) (objects.Placed, error) {
+	at, err := r.repo.Place(ctx, &objects.Placement{
+		Body: p.body, Sums: p.sums, Tries: maxPlaces, MD5: true,
+		Key: func(try int) string {
+			if !p.sealed && !p.taken && try == 0 {
+				return p.key
 			}
-		case errors.Is(err, store.ErrFrozen), err == nil && stored.Frozen != "":
-			is, err = objects.Unread, nil
-		case err != nil:
-			err = fmt.Errorf("storing: %w", err)
-		case stored.Existed:
-			is, err = r.orUnread(r.repo.CompareStored(ctx, key, p.sums, stored.MD5))
-		}
-		switch {
-		case err != nil:
-			return location{}, err
-		case is == objects.Right:
-			return location{key, stored, false}, nil
-		}
-		r.noteTaken(key, is)
-		taken = true
+			key := manifest.WithNonce(p.key, manifest.NewNonce())
+			if p.sealed {
+				r.repo.Sealed.Add(key, p.sums)
+			}
+			return key
+		},
+		Refused: func(ctx context.Context, key string, err error) (objects.Presence, error) {
+			return r.refused(ctx, p, key, err)
+		},
+		Again: func(at objects.Placed) error {
+			r.noteTaken(at.Key, at.Is)
+			return nil
+		},
+	})
+	if err == nil && at.Is != objects.Right {
+		err = fmt.Errorf("storing %s: this key and each other key that was tried held other content: %w",
+			p.key, store.ErrExists)
 	}
-	return location{}, fmt.Errorf("storing %s: this key and each other key that was tried held other content: %w",
-		p.key, store.ErrExists)
+	return at, err
+}
+
+// refused decides what an error of the store means for a key. That another object has the key is no error: there are
+// other keys.
+func (r *backupRun) refused(ctx context.Context, p *placement, key string, err error) (objects.Presence, error) {
+	blocked, _ := errors.AsType[*store.Blocked](err)
+	switch {
+	case blocked != nil && blocked.AtKey:
+		r.src.Warn("%v", blocked)
+		return objects.Foreign, nil
+	case errors.Is(err, store.ErrExists):
+		return r.orUnread(p.other(ctx, key))
+	case errors.Is(err, store.ErrFrozen):
+		return objects.Unread, nil
+	}
+	return objects.Absent, fmt.Errorf("storing: %w", err)
 }
 
 // orUnread returns the result of a comparison, and unread if the object must be thawed before it can be compared.

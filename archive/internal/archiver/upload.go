@@ -181,7 +181,7 @@ func (r *backupRun) storePart(ctx context.Context, name string, content io.Reade
 	}
 	at, err := r.chooseKey(ctx, &placement{key: part.Object, body: body, sums: sums, taken: taken})
 	if err == nil {
-		r.complete(&part, at.key, sums, at.stored)
+		r.complete(&part, at.Key, sums, at.Stored)
 	}
 	return part, err
 }

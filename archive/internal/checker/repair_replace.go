@@ -153,30 +153,32 @@ func (r *repairRun) putBack(ctx context.Context, key string, content *staging.Ob
 			return err
 		}
 	}
-	for range putAttempts {
-		stored, err := r.repo.Store.Put(putting, key, content, sums)
-		is := objects.Right
-		switch {
-		case errors.Is(err, store.ErrExists) && named:
-			is = objects.Foreign
-		case err != nil:
-			return err
-		case stored.Existed:
-			if is, err = r.repo.CompareStored(putting, key, sums, ""); err != nil {
-				return err
+	at, err := r.repo.Place(putting, &objects.Placement{
+		Body: content, Sums: sums, Tries: putAttempts, Key: func(int) string { return key }, Read: true,
+		Refused: func(_ context.Context, _ string, err error) (objects.Presence, error) {
+			if errors.Is(err, store.ErrExists) && named {
+				return objects.Foreign, nil
 			}
-		}
-		switch {
-		case is == objects.Right:
-			delete(r.deleted, key)
+			return objects.Absent, err
+		},
+		Again: func(at objects.Placed) error {
+			switch {
+			case at.Is == objects.Unread:
+				return at.Err
+			case at.Is == objects.Foreign && !named:
+				return store.ErrExists
+			case at.Is == objects.Foreign:
+				return r.remove(putting, key, content, sums)
+			}
 			return nil
-		case is == objects.Foreign && !named:
-			return store.ErrExists
-		case is == objects.Foreign:
-			if err := r.remove(putting, key, content, sums); err != nil {
-				return err
-			}
-		}
+		},
+	})
+	switch {
+	case err != nil:
+		return err
+	case at.Is != objects.Right:
+		return fmt.Errorf("another object appears under the key again and again: %w", store.ErrExists)
 	}
-	return fmt.Errorf("another object appears under the key again and again: %w", store.ErrExists)
+	delete(r.deleted, key)
+	return nil
 }

@@ -332,32 +332,27 @@ func (c *copyRun) put(ctx context.Context, o *copyObject) (objects.Presence, err
 		return objects.Absent, err
 	}
 	defer content.Release()
-	stored, err := c.to.Store.Put(ctx, o.key, content, o.sums)
-	is := objects.Right
-	switch {
-	case errors.Is(err, store.ErrExists):
-		return objects.Foreign, nil
-	case err != nil:
-		return objects.Absent, fmt.Errorf("storing in the target: %w", err)
-	case stored.Existed && stored.Frozen == "":
-		if is, err = c.to.CompareStored(ctx, o.key, o.sums, ""); errors.Is(err, store.ErrFrozen) { // just now
-			is, err = objects.Unread, nil
-		}
-	case stored.Existed:
-		is = objects.Unread
-	}
+	at, err := c.to.Place(ctx, &objects.Placement{
+		Body: content, Sums: o.sums, Key: func(int) string { return o.key },
+		Refused: func(_ context.Context, _ string, err error) (objects.Presence, error) {
+			if errors.Is(err, store.ErrExists) {
+				return objects.Foreign, nil
+			}
+			return objects.Absent, fmt.Errorf("storing: %w", err)
+		},
+	})
 	switch {
 	case err != nil:
 		return objects.Absent, fmt.Errorf("the target: %w", err)
-	case is == objects.Absent:
+	case at.Is == objects.Absent:
 		return objects.Absent, fmt.Errorf("the target's %s was there and is gone: %w", o.key, repo.ErrRaced)
-	case is == objects.Right:
-		c.count(o, stored.Existed)
-	case is == objects.Unread:
+	case at.Is == objects.Unread:
 		c.countUnread(o)
-		is = objects.Right
+		return objects.Right, nil
+	case at.Is == objects.Right:
+		c.count(o, at.Stored.Existed)
 	}
-	return is, nil
+	return at.Is, nil
 }
 
 func (c *copyRun) count(o *copyObject, adopted bool) {

@@ -9,6 +9,7 @@
 //	file_read, bundle_read   the content of log files, and of several in one bundle
 //	decrypt      whether the identities open what is to be read
 //	compare      whether an object is what was promised
+//	place        stores an object that must not replace another one, under one key or the next
 //	list         the first page of a listing, and listings in any order
 //	durable      syncing what an operation relies on
 //	cold         storage classes in which a read is refused
