@@ -217,3 +217,26 @@ func TestCopyBeginsWhileVerifying(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 }
+
+// Another writer forges a manifest while the copy commits its own, with the same size and CRC-32C. The copy does not
+// report that snapshot as copied.
+func TestCopyReadsBackAManifestThatExisted(t *testing.T) {
+	t.Parallel()
+	virtually(t, func(t *testing.T) {
+		source := storetest.Memory(t)
+		newOriginal(t, t.TempDir(), source, 20)
+		w := newWeak(t)
+		w.put = func(ctx context.Context, key string, body io.ReaderAt, sums store.Sums) (store.PutResult, error) {
+			if key == manifest.ManifestKey(2) {
+				w.Replace(key, storetest.Forge(source.Snapshot().Bytes(key)))
+				return store.PutResult{Existed: true}, nil
+			}
+			return w.InMemory.Put(ctx, key, body, sums)
+		}
+		from, to := archive.New(source, archive.Options{}), archive.New(w, archive.Options{})
+		r, err := archive.Copy(t.Context(), from, to, archive.CopyOptions{})
+		if !errors.Is(err, archive.ErrDamaged) || !slices.Equal(r.Snapshots, []int64{1}) {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	})
+}

@@ -3,9 +3,7 @@ package archiver
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -242,7 +240,7 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	}
 	// The commit point. A crash before this Put leaves objects under the number r.next that no manifest names. The next
 	// run aims at the same number and adopts those that it can check. A crash after it leaves a complete snapshot.
-	if err := r.putManifest(ctx, b); err != nil {
+	if err := r.repo.Create(ctx, "committing", manifest.ManifestKey(r.next), b); err != nil {
 		return err
 	}
 	ref := manifest.Ref{Sequence: r.next, SHA256: manifest.Sum(b)}
@@ -258,38 +256,6 @@ func (r *backupRun) commit(ctx context.Context, id string, m *manifest.Manifest,
 	r.holdLate(ctx)
 	r.sweep(ctx)
 	return nil
-}
-
-// putManifest creates the manifest. If the outcome is unknown because a response was lost, it reads the manifest and
-// compares it.
-func (r *backupRun) putManifest(ctx context.Context, b []byte) error {
-	key := manifest.ManifestKey(r.next)
-	stored, err := r.repo.PutBytes(ctx, key, b)
-	if err == nil && !stored.Existed {
-		return nil
-	}
-	if errors.Is(err, store.ErrExists) {
-		return fmt.Errorf("%s: %w", key, repo.ErrRaced)
-	}
-	if errors.Is(err, store.ErrBlocked) { // a read may follow a link that no listing shows
-		return fmt.Errorf("committing %s: %w", key, err)
-	}
-	there, readErr := r.repo.Store.Get(ctx, key, 0, -1)
-	if readErr == nil {
-		var found []byte
-		found, readErr = io.ReadAll(io.LimitReader(there, manifest.MaxManifestBytes+1))
-		there.Close()
-		switch {
-		case readErr == nil && bytes.Equal(found, b):
-			return nil
-		case readErr == nil:
-			return fmt.Errorf("%s: %w", key, repo.ErrRaced)
-		}
-	}
-	if err == nil {
-		err = readErr
-	}
-	return fmt.Errorf("committing %s: %w", key, err)
 }
 
 // stillValid returns ErrRaced if a prune has dropped the snapshot that is about to be reported, whether it is new or

@@ -1,7 +1,6 @@
 package copier
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -226,23 +225,8 @@ func (c *copyRun) commit(ctx context.Context, s *repo.Snapshot, raw []byte) erro
 	if err := c.to.Confirm(ctx, c.rawID); err != nil {
 		return fmt.Errorf("the target: %w", err)
 	}
-	_, err := c.to.PutBytes(ctx, key, raw)
-	if errors.Is(err, store.ErrExists) {
-		return fmt.Errorf("the target has another %s: %w", key, repo.ErrRaced)
-	}
-	if errors.Is(err, store.ErrBlocked) { // a read may follow a link that no listing shows
-		return fmt.Errorf("committing %s to the target: %w", key, err)
-	}
-	if err != nil {
-		there, readErr := c.to.Get(ctx, key, manifest.MaxManifestBytes, func([]byte) error { return nil })
-		switch {
-		case readErr != nil && !errors.Is(readErr, fs.ErrNotExist):
-			return fmt.Errorf("committing %s: %w", key, errors.Join(err, readErr))
-		case readErr != nil:
-			return fmt.Errorf("committing %s: %w", key, err)
-		case !bytes.Equal(there, raw):
-			return fmt.Errorf("the target has another %s: %w", key, repo.ErrRaced)
-		}
+	if err := c.to.Create(ctx, "committing", key, raw); err != nil {
+		return fmt.Errorf("the target: %w", err)
 	}
 	h := c.to.NewHead()
 	if err := c.to.ReadLedger(ctx, h); err != nil {

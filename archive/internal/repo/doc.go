@@ -6,6 +6,7 @@
 //
 //	repo         the type Repo, which the operations begin with
 //	head         archive.json, the ledger's record in force, the base snapshot
+//	create       creates a manifest or a record, unless another writer was first
 //	lost_id      judges what is left without archive.json
 //	emptied      whether an archive without a snapshot had one
 //	blocked      what is in the way of the next objects

@@ -1,7 +1,6 @@
 package repo
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"github.com/strongroom-dev/strongroom/archive/internal/objects"
 	"github.com/strongroom-dev/strongroom/archive/values"
 	"github.com/strongroom-dev/strongroom/manifest"
-	"github.com/strongroom-dev/strongroom/store"
 )
 
 // ErrRaced means that another writer committed the number that this attempt aimed at, or that a prune made it invalid.
@@ -146,7 +144,7 @@ func (a *Repo) WriteRecord(ctx context.Context, r *manifest.Record) error {
 		return err
 	}
 	key := manifest.LedgerKey(r.Number)
-	if err := a.createRecord(ctx, key, b); err != nil {
+	if err := a.Create(ctx, "writing", key, b); err != nil {
 		return err
 	}
 	h, err := a.RereadLedger(ctx) // with two listings: one may miss a record that is created during it
@@ -161,30 +159,6 @@ func (a *Repo) WriteRecord(ctx context.Context, r *manifest.Record) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", key, ErrRaced)
-}
-
-// createRecord creates a record. If the response was lost, it reads the object back to find out whether the
-// record was created.
-func (a *Repo) createRecord(ctx context.Context, key string, b []byte) error {
-	stored, err := a.PutBytes(ctx, key, b)
-	switch {
-	case err == nil && !stored.Existed:
-		return nil
-	case errors.Is(err, store.ErrExists):
-		return fmt.Errorf("%s: %w", key, ErrRaced)
-	case errors.Is(err, store.ErrBlocked): // a read may follow a link that no listing shows
-		return fmt.Errorf("writing %s: %w", key, err)
-	}
-	there, readErr := a.GetOnce(ctx, key, manifest.MaxManifestBytes)
-	switch {
-	case readErr == nil && bytes.Equal(there, b):
-		return nil
-	case readErr == nil:
-		return fmt.Errorf("%s: %w", key, ErrRaced)
-	case err == nil:
-		err = readErr
-	}
-	return fmt.Errorf("writing %s: %w", key, err)
 }
 
 // KeepAll plans a record that keeps every valid snapshot.
