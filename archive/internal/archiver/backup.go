@@ -40,34 +40,28 @@ func Backup(ctx context.Context, a *repo.Repo, src values.Source, o Options) (*v
 	if err := a.TakesBackups(); err != nil {
 		return res, fmt.Errorf("backup: %w", err)
 	}
-	var raced, moved int
-	for {
-		err := (&backupRun{repo: a, from: src, o: &o, src: &guard.Source{Repo: a, Res: res}}).attempt(ctx)
-		res.Took = time.Since(start)
-		switch {
-		case err == nil:
-			return res, nil
-		case ctx.Err() != nil:
-			return res, fmt.Errorf("backup: %w", context.Cause(ctx))
-		case errors.Is(err, repo.ErrNeedsWhole) && !o.whole:
+	moved := objects.Retry{Is: unsteady, Attempts: unsteadyAttempts, GaveUp: func(captures int, err error) error {
+		return fmt.Errorf("gave up after %d captures: %w: %w", captures, values.ErrUnsteady, err)
+	}}
+	err := a.StartOver(ctx, "backup", func() error {
+		attempt := func() error {
+			return (&backupRun{repo: a, from: src, o: &o, src: &guard.Source{Repo: a, Res: res}}).attempt(ctx)
+		}
+		err := attempt()
+		if errors.Is(err, repo.ErrNeedsWhole) && !o.whole && ctx.Err() == nil {
 			o.whole = true
-			continue
-		case errors.Is(err, repo.ErrRaced):
-			if raced++; raced == objects.RaceAttempts {
-				return res, fmt.Errorf("backup: gave up after %d attempts: %w", raced, values.ErrLostRace)
-			}
-		case unsteady(err):
-			if moved++; moved == unsteadyAttempts {
-				return res, fmt.Errorf("backup: gave up after %d captures: %w: %w", moved, values.ErrUnsteady, err)
-			}
-		default:
-			return res, fmt.Errorf("backup: %w", err)
+			err = attempt()
 		}
-		a.Log.Debug("the backup starts over", "reason", err)
-		if err := objects.Pause(ctx, raced+moved); err != nil {
-			return res, fmt.Errorf("backup: %w", err)
+		if err != nil && ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
+		return err
+	}, objects.Raced(repo.ErrRaced), moved)
+	res.Took = time.Since(start)
+	if err != nil {
+		err = fmt.Errorf("backup: %w", err)
 	}
+	return res, err
 }
 
 // unsteady reports whether an error means that the source changed while it was read, so that another capture may

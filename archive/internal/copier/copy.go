@@ -93,32 +93,31 @@ type copyRun struct {
 var errLookAgain = errors.New("a snapshot is incomplete in the source")
 
 func (c *copyRun) run(ctx context.Context) error {
-	for raced := 0; ; {
-		done, err := c.step(ctx)
-		switch {
-		case err == nil && done:
-			return nil
-		case err == nil:
-			raced = 0
-			continue
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case errors.Is(err, repo.ErrRaced):
-			if raced++; raced == objects.RaceAttempts {
-				return fmt.Errorf("gave up after %d attempts: %w: %w", raced, values.ErrLostRace, err)
+	lookAgain := objects.Retry{Is: func(err error) bool { return errors.Is(err, errLookAgain) }}
+	for done := false; !done; {
+		err := c.to.StartOver(ctx, "copy", func() (err error) {
+			if done, err = c.step(ctx); err != nil {
+				err = c.forget(ctx, err)
 			}
-		case !errors.Is(err, errLookAgain):
 			return err
-		}
-		c.foreignKeys = nil
-		if !c.o.DryRun { // a dry run has written nothing that it could read again
-			c.hasBegun, c.searched = false, false
-		}
-		c.to.Log.Debug("the copy starts over", "reason", err)
-		if err := objects.Pause(ctx, raced); err != nil {
+		}, objects.Raced(repo.ErrRaced), lookAgain)
+		if err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// forget forgets after an error what the next attempt has to read again. It returns the error of the copy.
+func (c *copyRun) forget(ctx context.Context, err error) error {
+	c.foreignKeys = nil
+	if !c.o.DryRun { // a dry run has written nothing that it could read again
+		c.hasBegun, c.searched = false, false
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // step copies the next snapshot that can be copied (archive/protocol has the order of reads and writes, and what

@@ -10,6 +10,7 @@
 //	decrypt      whether the identities open what is to be read
 //	compare      whether an object is what was promised
 //	place        stores an object that must not replace another one, under one key or the next
+//	again        starts an operation over, after a pause, because another writer was first
 //	list         the first page of a listing, and listings in any order
 //	durable      syncing what an operation relies on
 //	cold         storage classes in which a read is refused

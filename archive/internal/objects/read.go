@@ -3,45 +3,20 @@ package objects
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
-	"time"
 
 	"github.com/strongroom-dev/strongroom/archive/values"
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
 
-// RaceAttempts is how often an operation starts over because another writer took the number, and thereby made progress.
-const RaceAttempts = 32
-
 // FetchAttempts is the number of attempts to fetch an object whose transfer fails after it began. The store
 // itself retries what fails before the first byte.
 const FetchAttempts = 4
-
-// maxPause is the attempt from which on Pause waits no longer.
-const maxPause = 4
-
-// Pause waits before attempt n, for a random time of at most 0.2 s times 2 to the power of n, or of maxPause.
-func Pause(ctx context.Context, n int) error {
-	return Sleep(ctx, rand.N(200*time.Millisecond<<min(n, maxPause)))
-}
-
-// Sleep waits for d, or until the context ends.
-func Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
 
 // ErrTooLarge means that an object is larger than any valid object under its key. Fetching it again would not help.
 var ErrTooLarge = errors.New("it is too large")
@@ -116,11 +91,11 @@ func (a *Objects) Hash(ctx context.Context, key string, limit int64) (manifest.H
 		return manifest.Hash{}, fmt.Errorf("reading %s: %w", key, err)
 	}
 	defer r.Close()
-	h := sha256.New()
+	h := digest.NewSHA256()
 	if _, err := io.Copy(h, io.LimitReader(r, limit+1)); err != nil {
 		return manifest.Hash{}, fmt.Errorf("reading %s: %w", key, err)
 	}
-	return manifest.Hash(h.Sum(nil)), nil
+	return h.Sums().SHA256, nil
 }
 
 // PutBytes creates an object from bytes in memory.

@@ -28,20 +28,8 @@ func Prune(ctx context.Context, a *repo.Repo, o values.PruneOptions) (*values.Pr
 		nested: nestedFound{nested.Roots{}, map[string]int64{}},
 	}
 	defer func() { p.report.Nested = p.nested.list() }()
-	for attempt := 1; ; attempt++ {
-		err := p.once(ctx)
-		switch {
-		case err == nil:
-			return p.report, nil
-		case !errors.Is(err, objects.ErrGone):
-			return p.report, err
-		case attempt == objects.RaceAttempts:
-			return p.report, fmt.Errorf("gave up after %d attempts: %w: %w", attempt, values.ErrLostRace, err)
-		}
-		if err := objects.Pause(ctx, attempt); err != nil {
-			return p.report, err
-		}
-	}
+	err := a.StartOver(ctx, "prune", func() error { return p.once(ctx) }, objects.Raced(objects.ErrGone))
+	return p.report, err
 }
 
 // pruneRun is one call of Prune.

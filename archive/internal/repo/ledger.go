@@ -15,15 +15,9 @@ import (
 
 // RetryWhilePruned calls do again while it returns ErrGone, at most RaceAttempts times.
 func (a *Repo) RetryWhilePruned(ctx context.Context, do func() error) error {
-	for attempt := 1; ; attempt++ {
-		err := do()
-		if !errors.Is(err, objects.ErrGone) || attempt == objects.RaceAttempts {
-			return err
-		}
-		if err := objects.Pause(ctx, attempt); err != nil {
-			return err
-		}
-	}
+	pruned := objects.Raced(objects.ErrGone)
+	pruned.GaveUp = func(_ int, err error) error { return err }
+	return a.StartOver(ctx, "reading", do, pruned)
 }
 
 // GreatestManifest lists the manifests and returns the greatest number that counts, zero if there is none.

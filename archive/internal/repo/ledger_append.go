@@ -44,18 +44,12 @@ type RecordOptions struct {
 // nothing if plan returns nil, or if the current record already matches and the plan does not set renew. The
 // record that it returns is the greatest, or was when it was written.
 func (a *Repo) AppendRecord(ctx context.Context, how RecordOptions, plan func(*LedgerView) (*RecordPlan, error)) (*manifest.Record, error) {
-	for attempt := 1; ; attempt++ {
-		record, err := a.appendRecordOnce(ctx, how, plan)
-		if !errors.Is(err, objects.ErrGone) && !errors.Is(err, ErrRaced) {
-			return record, err
-		}
-		if attempt == objects.RaceAttempts {
-			return nil, fmt.Errorf("gave up after %d attempts: %w: %w", attempt, values.ErrLostRace, err)
-		}
-		if err := objects.Pause(ctx, attempt); err != nil {
-			return nil, err
-		}
-	}
+	var record *manifest.Record
+	err := a.StartOver(ctx, "writing a record", func() (err error) {
+		record, err = a.appendRecordOnce(ctx, how, plan)
+		return err
+	}, objects.Raced(objects.ErrGone, ErrRaced))
+	return record, err
 }
 
 func (a *Repo) appendRecordOnce(ctx context.Context, how RecordOptions, plan func(*LedgerView) (*RecordPlan, error)) (*manifest.Record, error) {
