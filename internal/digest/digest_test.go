@@ -1,6 +1,10 @@
 package digest
 
-import "testing"
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"testing"
+)
 
 // A restore identifies content by its SHA-256 alone. A Hasher without the CRC-32C, and a clone of it, must count and hash
 // the same bytes as one with both.
@@ -19,5 +23,25 @@ func TestHasherWithoutCRC(t *testing.T) {
 	want.CRC32C = 0
 	if got := one.Sums(); got != want {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// A Hasher with the MD5 has the same other sums, and so has a clone of it, which continues by itself.
+func TestHasherWithMD5(t *testing.T) {
+	t.Parallel()
+	three, two := NewMD5(), New()
+	for _, b := range []string{"", "one", "two and more"} {
+		two.Write([]byte(b))
+		aside := three.Clone()
+		aside.Write([]byte("aside"))
+		three = three.Clone()
+		three.Write([]byte(b))
+	}
+	want := md5.Sum([]byte("onetwo and more"))
+	if got := three.MD5(); hex.EncodeToString(got) != hex.EncodeToString(want[:]) || three.Sums() != two.Sums() {
+		t.Errorf("%x and %+v, want %x and %+v", got, three.Sums(), want, two.Sums())
+	}
+	if got := two.MD5(); got != nil {
+		t.Errorf("the MD5 %x is not wanted", got)
 	}
 }

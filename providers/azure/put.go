@@ -3,7 +3,6 @@ package azure
 import (
 	"bytes"
 	"context"
-	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -68,14 +67,14 @@ func (p *upload) learn(ctx context.Context) error {
 	if p.md5 != nil {
 		return nil
 	}
-	sum, all := md5.New(), digest.New()
-	if err := cloud.CopyBody(ctx, io.MultiWriter(sum, all), p.src.Section(0, p.sums.Size)); err != nil {
+	sums := digest.NewMD5()
+	if err := cloud.CopyBody(ctx, sums, p.src.Section(0, p.sums.Size)); err != nil {
 		return err
 	}
-	if all.Sums() != p.sums {
+	if sums.Sums() != p.sums {
 		return store.ErrMismatch
 	}
-	p.md5 = sum.Sum(nil)
+	p.md5 = sums.MD5()
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/strongroom-dev/strongroom/internal/digest"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/source"
 )
@@ -207,8 +208,6 @@ const (
 	formerBytes = 40
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 func (s *State) stampsPath(id string) string { return filepath.Join(s.Dir, id+".sightings") }
 
 // LoadStamps returns the stamps of an archive's source. They are not nil: without a file, and with an error, there
@@ -232,7 +231,7 @@ func (s *State) LoadStamps(id string) (*FileStamps, error) {
 func (s *FileStamps) decode(b []byte) bool {
 	begin, end := len(stampsHead)+refBytes, len(b)-crc32.Size
 	if end < begin || string(b[:len(stampsHead)]) != stampsHead || (end-begin)%stampBytes != 0 ||
-		binary.BigEndian.Uint32(b[end:]) != crc32.Checksum(b[:end], castagnoli) {
+		binary.BigEndian.Uint32(b[end:]) != crc32.Checksum(b[:end], digest.Castagnoli) {
 		return false
 	}
 	s.Snapshot.Sequence = int64(binary.BigEndian.Uint64(b[len(stampsHead):]))
@@ -262,7 +261,7 @@ func (s *FileStamps) decodeFormer(b []byte) bool {
 func (s *State) SaveStamps(stamps *FileStamps) error {
 	head := binary.BigEndian.AppendUint64([]byte(stampsHead), uint64(stamps.Snapshot.Sequence))
 	head = append(head, stamps.Snapshot.SHA256[:]...)
-	sum := crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, stamps.rows)
+	sum := crc32.Update(crc32.Checksum(head, digest.Castagnoli), digest.Castagnoli, stamps.rows)
 	end := binary.BigEndian.AppendUint32(nil, sum)
 	return s.writeAll(s.stampsPath(stamps.Archive), maxStampBytes, head, stamps.rows, end)
 }

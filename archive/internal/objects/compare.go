@@ -2,11 +2,9 @@ package objects
 
 import (
 	"context"
-	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io/fs"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/bufcopy"
@@ -96,31 +94,19 @@ func (a *Objects) CompareStored(ctx context.Context, key string, sums store.Sums
 // storedSummer computes the checksums of an object that is read back.
 type storedSummer struct {
 	*digest.Hasher
-	want string    // the provider's MD5; empty disables its comparison
-	md5  hash.Hash // nil if want is empty
+	want string // the provider's MD5; empty disables its comparison
 }
 
 func NewStoredSummer(want string) *storedSummer {
-	s := &storedSummer{Hasher: digest.New(), want: want}
-	if want != "" {
-		s.md5 = md5.New()
+	if want == "" {
+		return &storedSummer{digest.New(), want}
 	}
-	return s
-}
-
-func (s *storedSummer) Write(b []byte) (int, error) {
-	if s.md5 != nil {
-		s.md5.Write(b)
-	}
-	return s.Hasher.Write(b)
+	return &storedSummer{digest.NewMD5(), want}
 }
 
 // Check compares the MD5, since a manifest must not record a wrong one.
 func (s *storedSummer) Check() error {
-	if s.md5 == nil {
-		return nil
-	}
-	if got := hex.EncodeToString(s.md5.Sum(nil)); got != s.want {
+	if got := hex.EncodeToString(s.MD5()); got != s.want {
 		return fmt.Errorf("%w: its bytes have the MD5 %s, and the provider reports %s", values.ErrDamaged, got, s.want)
 	}
 	return nil

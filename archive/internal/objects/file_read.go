@@ -2,7 +2,6 @@ package objects
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -38,18 +37,13 @@ func (Discard) Rewind(int64) error { return nil }
 // the error is ErrDamaged and names the object and the file. The sink's content is valid only if the error is nil. The
 // caller holds one of the slots; large parts use more of them.
 func (a *Objects) FetchFile(ctx context.Context, s *Slots, f *manifest.File, to sink) error {
-	whole := sha256.New()
+	whole := digest.NewSHA256()
 	var done int64
 	for i := range f.Parts {
 		p := &f.Parts[i]
-		before, err := whole.(interface{ MarshalBinary() ([]byte, error) }).MarshalBinary()
-		if err != nil {
-			return fmt.Errorf("hashing: %w", err)
-		}
+		before := whole.Clone()
 		again := func() error {
-			if err := whole.(interface{ UnmarshalBinary([]byte) error }).UnmarshalBinary(before); err != nil {
-				return fmt.Errorf("hashing: %w", err)
-			}
+			*whole = *before.Clone()
 			return to.Rewind(done)
 		}
 		into := io.Writer(to)
@@ -61,7 +55,7 @@ func (a *Objects) FetchFile(ctx context.Context, s *Slots, f *manifest.File, to 
 		}
 		done += p.Size
 	}
-	if len(f.Parts) > 1 && manifest.Hash(whole.Sum(nil)) != f.SHA256 {
+	if len(f.Parts) > 1 && whole.Sums().SHA256 != f.SHA256 {
 		return fmt.Errorf("%s: its parts are correct, and do not make up the file: %w", f.Name, values.ErrDamaged)
 	}
 	return nil
