@@ -17,9 +17,7 @@ import (
 // snapshot was the first is in memory and in the local state; without both, a backup stores everything once more.
 func canReuseBase(a *repo.Repo, h *repo.Head) bool {
 	if h.Unread == nil {
-		a.Mu.Lock()
-		defer a.Mu.Unlock()
-		a.Whole = nil
+		a.KeepWhole(nil)
 		return h.CanReuseBase()
 	}
 	since := storedWhole(a, h)
@@ -28,9 +26,7 @@ func canReuseBase(a *repo.Repo, h *repo.Head) bool {
 
 // storedWhole returns since when snapshots were stored without the record that cannot be read now; nil if none was.
 func storedWhole(a *repo.Repo, h *repo.Head) *localstate.Whole {
-	a.Mu.Lock()
-	since := a.Whole
-	a.Mu.Unlock()
+	since := a.Whole()
 	if since == nil {
 		pin, err := a.LoadPin(h.ArchiveID())
 		if err != nil {
@@ -43,9 +39,7 @@ func storedWhole(a *repo.Repo, h *repo.Head) *localstate.Whole {
 	if since == nil || since.Record != h.Unread.Ref.Number || since.SHA256 != h.Unread.Ref.SHA256 {
 		return nil
 	}
-	a.Mu.Lock()
-	defer a.Mu.Unlock()
-	a.Whole = since
+	a.KeepWhole(since)
 	return since
 }
 
@@ -65,9 +59,7 @@ func (r *backupRun) noteWhole() {
 	if u == nil || r.src.CanReuseBase {
 		return
 	}
-	r.repo.Mu.Lock()
-	defer r.repo.Mu.Unlock()
-	r.repo.Whole = &localstate.Whole{Record: u.Ref.Number, SHA256: u.Ref.SHA256, Since: r.next}
+	r.repo.KeepWhole(&localstate.Whole{Record: u.Ref.Number, SHA256: u.Ref.SHA256, Since: r.next})
 }
 
 // fence writes a ledger record before a snapshot whose number is far above all that is sure: the local state has seen

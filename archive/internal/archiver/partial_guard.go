@@ -118,10 +118,7 @@ func (r *backupRun) mayBeMissing(base *manifest.Manifest) bool {
 // to find.
 func (r *backupRun) checkUnread(ctx context.Context) error {
 	p := r.partial
-	r.repo.Mu.Lock()
-	isListed := r.repo.ListedPages == p.seen.Archive
-	r.repo.Mu.Unlock()
-	if isListed {
+	if r.repo.HasListedPages(p.seen.Archive) {
 		return nil
 	}
 	missing := map[string]int64{}
@@ -141,8 +138,6 @@ func (r *backupRun) checkUnread(ctx context.Context) error {
 	if len(missing) > 0 {
 		return repo.ErrNeedsWhole
 	}
-	r.repo.Mu.Lock()
-	r.repo.ListedPages = p.seen.Archive
-	r.repo.Mu.Unlock()
+	r.repo.NoteListedPages(p.seen.Archive)
 	return nil
 }

@@ -15,9 +15,7 @@ import (
 
 // Pending implements the method of archive.Archive.
 func Pending(a *repo.Repo, captured []source.File) (values.Pending, error) {
-	a.Mu.Lock()
-	known := a.Known
-	a.Mu.Unlock()
+	known := a.Known()
 	var newest *manifest.Manifest
 	if known != nil {
 		newest = known.Manifest
@@ -65,12 +63,11 @@ func stampsOfPages(a *repo.Repo, s *repo.Snapshot) *localstate.FileStamps {
 	if s == nil || s.Manifest.IsWhole() {
 		return nil
 	}
-	a.Mu.Lock()
-	defer a.Mu.Unlock()
-	if a.Stamps == nil || a.Stamps.Snapshot != s.Ref {
+	stamps := a.Stamps()
+	if stamps == nil || stamps.Snapshot != s.Ref {
 		return localstate.NewStamps(s.Manifest.Archive, s.Ref, 0) // another archive is at the address since
 	}
-	return a.Stamps
+	return stamps
 }
 
 // planByStamps is MakePlan with stamps in place of the entries of closed files. The plan has only files to upload.

@@ -24,9 +24,7 @@ func (r *backupRun) keepSource(id string, of manifest.Ref) {
 		return
 	}
 	if r.repo.State == nil {
-		r.repo.Mu.Lock()
-		r.repo.LastSource = localstate.SourceState{Snapshot: s.Snapshot, SHA256: s.SHA256, Files: s.Files}
-		r.repo.Mu.Unlock()
+		r.repo.KeepLastSource(localstate.SourceState{Snapshot: s.Snapshot, SHA256: s.SHA256, Files: s.Files})
 		return
 	}
 	if err := r.repo.State.SaveSource(id, s); err != nil {
@@ -55,9 +53,7 @@ func (r *backupRun) identifyEnd() map[string]source.DirID {
 // loadStamps returns what is known of the source's files, for one backup. It returns an error if that cannot be read:
 // the backup would replace the stamps of files that were rewritten since, and never notice these.
 func loadStamps(a *repo.Repo, id string) (*localstate.FileStamps, error) {
-	a.Mu.Lock()
-	stamps := a.Stamps
-	a.Mu.Unlock()
+	stamps := a.Stamps()
 	if stamps == nil || stamps.Archive != id {
 		stamps = &localstate.FileStamps{Archive: id}
 		if a.State != nil && id != "" {
@@ -70,9 +66,7 @@ func loadStamps(a *repo.Repo, id string) (*localstate.FileStamps, error) {
 				a.Log.Warn("the recorded attributes of the source's files cannot be read", "error", err)
 			}
 		}
-		a.Mu.Lock()
-		a.Stamps = stamps
-		a.Mu.Unlock()
+		a.KeepStamps(stamps)
 	}
 	s := *stamps
 	return &s, nil
@@ -93,9 +87,9 @@ func (r *backupRun) newStamps(id string, of manifest.Ref, files []manifest.File)
 }
 
 // keepForNext keeps, in memory and on this host, what later backups need of a snapshot that was just made or found to be
-// up to date. stamps may be nil, as for rememberNew.
+// up to date. stamps may be nil, as for RememberMade.
 func (r *backupRun) keepForNext(id string, s *repo.Snapshot, stamps *localstate.FileStamps) {
-	r.rememberNew(s, stamps)
+	r.repo.RememberMade(s, stamps)
 	r.saveStamps(stamps)
 	r.keepSource(id, s.Ref)
 }
@@ -127,44 +121,6 @@ func stampsOf(id string, of manifest.Ref, captured []source.File, files []manife
 		} else {
 			s.Add(f, nil)
 		}
-	}
-	return s
-}
-
-// maxKeptPages is how many pages a running service keeps, for the next snapshot: those that change are mostly the same.
-const maxKeptPages = 16
-
-// rememberNew keeps a snapshot that was just made, or found to be up to date, in memory, with its stamps; nil keeps
-// those that are there. If stamps show what a later backup needs of its pages, it keeps only those that have a tail,
-// and the last ones of those that the run has read.
-func (r *backupRun) rememberNew(s *repo.Snapshot, stamps *localstate.FileStamps) {
-	a := r.repo
-	a.Mu.Lock() // Pending reads both
-	defer a.Mu.Unlock()
-	if stamps != nil {
-		a.Stamps = stamps
-	}
-	if a.Stamps != nil && a.Stamps.Snapshot == s.Ref && s.Pages != nil {
-		s = withFewPages(s)
-	}
-	a.Known = s
-}
-
-// withFewPages returns a snapshot with the pages that have a tail, and at most maxKeptPages others.
-func withFewPages(of *repo.Snapshot) *repo.Snapshot {
-	m := *of.Manifest
-	m.Files = nil
-	s := &repo.Snapshot{Ref: of.Ref, Manifest: &m, Pages: slices.Clone(of.Pages)}
-	kept := 0
-	for i := range slices.Backward(s.Pages) {
-		p := &s.Pages[i]
-		hasTail := slices.ContainsFunc(p.Files, func(f manifest.File) bool { return f.State == manifest.Tail })
-		if p.Files == nil || !hasTail && kept == maxKeptPages {
-			p.Files = nil
-			continue
-		}
-		p.Files = slices.Clone(p.Files) // alone, without the memory of all
-		kept++
 	}
 	return s
 }

@@ -196,7 +196,7 @@ func (r *backupRun) makePlan(ctx context.Context) (err error) {
 	}
 	if r.partial != nil {
 		if r.plan, err = r.planPartial(ctx, agrees); err == nil {
-			r.rememberNew(r.src.Head.Base, nil) // for Pending, if this run fails
+			r.repo.RememberMade(r.src.Head.Base, nil) // for Pending, if this run fails
 		}
 	} else {
 		r.plan, err = scan.MakePlan(r.src.Capture.Files, r.src.Parent(), agrees)

@@ -141,9 +141,7 @@ func knownSource(a *repo.Repo, h *repo.Head) (base, last localstate.SourceState,
 	if h.Base == nil {
 		return base, last, nil
 	}
-	a.Mu.Lock()
-	last = a.LastSource
-	a.Mu.Unlock()
+	last = a.LastSource()
 	if a.State != nil {
 		last, err = a.State.LoadSource(h.ArchiveID())
 		if errors.Is(err, localstate.ErrUnread) {

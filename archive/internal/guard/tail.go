@@ -20,9 +20,7 @@ func (r *Source) KeepTail(ctx context.Context, content io.ReaderAt, f *source.Fi
 	if err != nil {
 		return err
 	}
-	r.Repo.Mu.Lock()
-	defer r.Repo.Mu.Unlock()
-	r.Repo.TailRead = &scan.TailRead{Name: f.Name, ID: f.ID(), Sum: d.Whole.SHA256, End: end, Scanner: s}
+	r.Repo.KeepTailRead(&scan.TailRead{Name: f.Name, ID: f.ID(), Sum: d.Whole.SHA256, End: end, Scanner: s})
 	return nil
 }
 
@@ -42,9 +40,7 @@ func (r *Source) ResumeTail(ctx context.Context, content io.ReaderAt, f *source.
 // tailReadOf returns how this process has read a file, which may be closed by now, up to the end of the parent's entry;
 // nil if it has not, or has read other bytes.
 func (r *Source) tailReadOf(ctx context.Context, content io.ReaderAt, f *source.File, was *manifest.File) (*scan.TailRead, error) {
-	r.Repo.Mu.Lock()
-	t := r.Repo.TailRead
-	r.Repo.Mu.Unlock()
+	t := r.Repo.TailRead()
 	if t == nil || was == nil || t.Name != f.Name || t.ID.Device != f.ID().Device || t.ID.Inode != f.ID().Inode ||
 		(t.Scanner.Log == nil) == r.Layout.ChecksEntries() || t.Scanner.Whole.Size() != was.Size || t.Sum != was.SHA256 || f.Size < was.Size {
 		return nil, nil

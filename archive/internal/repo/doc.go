@@ -15,6 +15,7 @@
 //	             missing and crosscheck find manifests that are gone or differ
 //	numbers      numbered keys, the newest first
 //	snapshot, pages, pages_choose, patterns    reads a snapshot, with those pages that an operation needs
+//	memory       what one operation of a process leaves to the next
 //	localstate   what this host remembers of the archive
 //	overlap      whether a source, a target or a copy is apart from the archive's directory
 package repo

@@ -128,9 +128,9 @@ func (a *Repo) ReadHead(ctx context.Context) (*Head, bool, error) {
 			return nil, false, err
 		}
 	}
-	a.Mu.Lock()
+	a.mu.Lock()
 	a.headID = h.ID
-	a.Mu.Unlock()
+	a.mu.Unlock()
 	return &h, top[manifest.ManifestsPrefix], nil
 }
 
@@ -160,8 +160,8 @@ func (a *Repo) resolveArchiveID(ctx context.Context, h *Head) error {
 		h.Warn("%s names archive %s, and the ledger and the manifests name %s; it counts as damaged",
 			manifest.ArchiveKey, h.ID.ID, m.Archive)
 		h.ID, h.RawID, h.BadID = nil, nil, true
-		a.Mu.Lock()
-		defer a.Mu.Unlock()
+		a.mu.Lock()
+		defer a.mu.Unlock()
 		a.idSum = manifest.Hash{}
 		return nil
 	}
@@ -191,8 +191,8 @@ func (a *Repo) readID(ctx context.Context, h *Head) error {
 
 // RememberID keeps the hash of archive.json for the local state.
 func (a *Repo) RememberID(b []byte) {
-	a.Mu.Lock()
-	defer a.Mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.idSum = manifest.Sum(b)
 }
 

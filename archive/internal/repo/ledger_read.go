@@ -43,8 +43,8 @@ func (u *UnreadRecord) refusal() error {
 // NewHead returns a head for reading the ledger again. It has the id of the archive, so that another archive's
 // record counts as unreadable.
 func (a *Repo) NewHead() *Head {
-	a.Mu.Lock()
-	defer a.Mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	return &Head{ID: a.headID}
 }
 

@@ -58,10 +58,10 @@ func (a *Repo) isKeptByAnother(err error) bool {
 
 // warnUncompared logs once for each operation that the archive is not compared with the local state.
 func (a *Repo) warnUncompared(err error) {
-	a.Mu.Lock()
+	a.mu.Lock()
 	isFirst := !a.isUncompared
 	a.isUncompared = true
-	a.Mu.Unlock()
+	a.mu.Unlock()
 	if isFirst {
 		a.Log.Warn("the archive was not compared with what this host remembers of it", "error", err)
 	}
@@ -74,9 +74,9 @@ func (a *Repo) Anomalies(h *Head, s *localstate.Pin) []values.Problem {
 		problems = append(problems, fromAnomaly(&s.Anomalies[i]))
 	}
 	newest, forget := h.Newest(), "; to have this forgotten, delete "+a.State.PinPath(h.ArchiveID())
-	a.Mu.Lock()
+	a.mu.Lock()
 	idSum := a.idSum
-	a.Mu.Unlock()
+	a.mu.Unlock()
 	if !s.Archive.IsZero() && !idSum.IsZero() && s.Archive != idSum {
 		problems = append(problems, values.Problem{
 			Object: manifest.ArchiveKey, Kind: values.ProblemLocalState,
@@ -110,9 +110,9 @@ func (a *Repo) SavePin(id string, newest manifest.Ref, anomalies []values.Proble
 			p.Detail += noted + time.Now().UTC().Format(time.RFC3339) + ")"
 		}
 	}
-	a.Mu.Lock()
-	s := localstate.Pin{Newest: newest, Archive: a.idSum, Whole: a.Whole}
-	a.Mu.Unlock()
+	a.mu.Lock()
+	s := localstate.Pin{Newest: newest, Archive: a.idSum, Whole: a.whole}
+	a.mu.Unlock()
 	for i := range anomalies {
 		s.Anomalies = append(s.Anomalies, anomaly(&anomalies[i]))
 	}

@@ -178,9 +178,9 @@ func (a *Repo) rememberNewest(ctx context.Context, id string, newest manifest.Re
 	if err := a.MakeDurable(ctx, newest.Sequence, 0); err != nil {
 		return err
 	}
-	a.Mu.Lock()
+	a.mu.Lock()
 	s := localstate.Pin{Newest: newest, Archive: a.idSum, Anomalies: was.Anomalies, Whole: was.Whole}
-	a.Mu.Unlock()
+	a.mu.Unlock()
 	if ok && !was.Archive.IsZero() {
 		s.Archive = was.Archive // another archive.json stays reported until a repair or an operator ends that
 	}

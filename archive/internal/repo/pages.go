@@ -16,13 +16,13 @@ import (
 func (a *Repo) ReadPages(ctx context.Context, m *manifest.Manifest, chosen []int) ([]manifest.Page, error) {
 	pages := make([]manifest.Page, len(chosen))
 	have := map[string]manifest.Page{}
-	a.Mu.Lock()
-	if a.Known != nil {
-		for _, p := range a.Known.Pages {
+	a.mu.Lock()
+	if a.known != nil {
+		for _, p := range a.known.Pages {
 			have[p.Ref.Object] = p
 		}
 	}
-	a.Mu.Unlock()
+	a.mu.Unlock()
 	return pages, objects.EachIndex(ctx, a.Transfers, len(chosen), func(ctx context.Context, i int) (err error) {
 		ref := &m.Pages[chosen[i]]
 		pages[i].Ref = *ref

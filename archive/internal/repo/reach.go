@@ -134,9 +134,7 @@ type unsupported struct {
 // isOwnManifest reports whether the beginning of a manifest can be read and names this archive, and whether its parent
 // then supports its number.
 func (a *Repo) isOwnManifest(ctx context.Context, h *Head, f Numbered) (isOwn, isSupported bool, err error) {
-	a.Mu.Lock()
-	known := a.Known
-	a.Mu.Unlock()
+	known := a.Known()
 	if known != nil && h.ID != nil && known.Ref.Sequence == f.Number && known.Manifest.Archive == h.ID.ID {
 		return true, true, nil
 	}

@@ -2,13 +2,11 @@ package repo
 
 import (
 	"context"
-	"sync"
 
 	"github.com/strongroom-dev/strongroom/archive/encoding"
 	"github.com/strongroom-dev/strongroom/archive/internal/findings"
 	"github.com/strongroom-dev/strongroom/archive/internal/localstate"
 	"github.com/strongroom-dev/strongroom/archive/internal/objects"
-	"github.com/strongroom-dev/strongroom/archive/internal/scan"
 	"github.com/strongroom-dev/strongroom/manifest"
 	"github.com/strongroom-dev/strongroom/store"
 )
@@ -23,18 +21,7 @@ type Repo struct {
 	ReadsOnly bool                      // the operation changes nothing in the archive
 	Sealed    *localstate.SealedRecords // encrypted objects, recorded before they are stored; nil without the cache
 
-	Mu          sync.Mutex             // guards the fields below
-	idSum       manifest.Hash          // of archive.json, as it was last read or written
-	headID      *manifest.Archive      // archive.json as ReadHead found it; nil if it is missing or damaged
-	Whole       *localstate.Whole      // the snapshots that were stored without the ledger's next record
-	Known       *Snapshot              // the newest manifest that was read or written
-	TailRead    *scan.TailRead         // how far the tail was read last
-	LastSource  localstate.SourceState // of the source's last files; used without a state directory
-	Stamps      *localstate.FileStamps // of the source's files
-	ListedPages string                 // the archive whose pages a backup of this process has listed
-
-	// isUncompared means that it was logged that this operation does not compare the archive with the local state.
-	isUncompared bool
+	memory
 }
 
 // New returns the archive in a store. It sends no request: the archive need not exist yet.

@@ -159,18 +159,10 @@ func (a *Repo) fillFiles(ctx context.Context, m *manifest.Manifest, chosen []int
 }
 
 func (a *Repo) cached(sequence int64) *Snapshot {
-	a.Mu.Lock()
-	defer a.Mu.Unlock()
-	if a.Known != nil && a.Known.Ref.Sequence == sequence {
-		return a.Known
+	if s := a.Known(); s != nil && s.Ref.Sequence == sequence {
+		return s
 	}
 	return nil
-}
-
-func (a *Repo) Remember(s *Snapshot) {
-	a.Mu.Lock()
-	defer a.Mu.Unlock()
-	a.Known = s
 }
 
 // ErrNeedsWhole means that a backup needs all entries of its base.
