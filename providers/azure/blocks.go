@@ -60,11 +60,14 @@ func (p *upload) inBlocks(ctx context.Context) error {
 	if crc != p.sums.CRC32C {
 		return store.ErrMismatch
 	}
-	_, err := p.blob().CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
+	out, err := p.blob().CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders:      &blob.HTTPHeaders{BlobContentMD5: p.md5},
 		Tier:             p.store.tierFor(p.key),
 		AccessConditions: onlyNew(),
 	})
+	if err == nil {
+		err = acknowledged(out.RequestID, out.ETag)
+	}
 	if err != nil {
 		return fmt.Errorf("Put Block List: %w", err)
 	}
@@ -124,9 +127,12 @@ func (p *upload) stage(ctx context.Context, b *block) error {
 		if err := cloud.CopyBody(ctx, io.MultiWriter(sum, crc), p.src.Section(b.offset, b.size)); err != nil {
 			return err
 		}
-		_, err := p.blob().StageBlock(ctx, b.id, newRequestBody(p.src, b.offset, b.size), &blockblob.StageBlockOptions{
+		out, err := p.blob().StageBlock(ctx, b.id, newRequestBody(p.src, b.offset, b.size), &blockblob.StageBlockOptions{
 			TransactionalValidation: blob.TransferValidationTypeMD5(sum.Sum(nil)),
 		})
+		if err == nil {
+			err = acknowledged(out.RequestID, nil)
+		}
 		switch {
 		case err == nil:
 			b.crc = manifest.CRC32C(crc.Sum32())

@@ -25,6 +25,20 @@ func (e *tokenError) Unwrap() error { return e.err }
 // NonRetriable marks an error that the SDK must not retry.
 func (*tokenError) NonRetriable() {}
 
+// errUnacknowledged means that an answer has neither an ETag nor the id of a request. Something else may have answered in
+// place of the service, so the object that exists decides.
+var errUnacknowledged = fmt.Errorf("%w: it has neither an ETag nor x-ms-request-id, so it does not acknowledge the request; "+
+	"check domain= in the URL, and the proxies on the way", cloud.ErrBadAnswer)
+
+// acknowledged returns errUnacknowledged unless an answer with success has a header that a service sends. Azure and
+// Azurite send the id with each answer (Microsoft, "Common REST API response headers"). A proxy may remove it.
+func acknowledged(id *string, tag *azcore.ETag) error {
+	if value(id) == "" && versionOf(tag) == "" {
+		return errUnacknowledged
+	}
+	return nil
+}
+
 // roles are the roles that an operation needs, for advice.
 var roles = map[string]string{
 	"putting":  "role Storage Blob Data Contributor on the container (a shared access signature: sp=rcl)",

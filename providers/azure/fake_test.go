@@ -53,6 +53,7 @@ func newFake(t *testing.T, o cloud.Options, answer func(f *fakeService, w http.R
 		f.requests = append(f.requests, strings.TrimSpace(r.Method+" "+strings.TrimPrefix(r.URL.Path, "/acct/bucket/")+" "+r.URL.Query().Get("comp")))
 		f.headers = append(f.headers, r.Header.Clone())
 		f.mu.Unlock()
+		w.Header().Set("X-Ms-Request-Id", "r-1") // as Azure answers each request
 		answer(f, w, r)
 	}))
 	t.Cleanup(server.Close)

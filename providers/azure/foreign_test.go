@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -98,6 +99,35 @@ func TestAzureOddReads(t *testing.T) {
 		r.Close()
 		if err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v", key, got, err)
+		}
+	}
+}
+
+// Put Blob, Put Block and Put Block List each need an answer of Azure. If the blob is there, Put succeeds all the same.
+func TestAzurePutThatIsNotAcknowledged(t *testing.T) {
+	for _, comp := range []string{"", "block", "blocklist"} {
+		for _, stores := range []bool{true, false} {
+			_, b := newFake(t, cloud.Options{}, func(f *fakeService, w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodPut || r.URL.Query().Get("comp") != comp {
+					f.serve(w, r, false)
+					return
+				}
+				if answer := httptest.NewRecorder(); stores {
+					f.serve(answer, r, false)
+				}
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.Header().Del("X-Ms-Request-Id")
+				w.WriteHeader(http.StatusCreated)
+			})
+			size := 10
+			if comp != "" {
+				size = cloud.SingleMax + 1
+			}
+			_, err := storetest.PutBytes(t, b, "a", make([]byte, size))
+			isThere := stores && comp != "block" // blocks alone are no blob
+			if (err == nil) != isThere || err != nil && !errors.Is(err, cloud.ErrBadAnswer) {
+				t.Errorf("comp=%s, stores %v: %v", comp, stores, err)
+			}
 		}
 	}
 }

@@ -83,12 +83,15 @@ func (p *upload) whole(ctx context.Context) error {
 	if err := p.learn(ctx); err != nil {
 		return err
 	}
-	_, err := p.blob().Upload(ctx, newRequestBody(p.src, 0, p.sums.Size), &blockblob.UploadOptions{
+	out, err := p.blob().Upload(ctx, newRequestBody(p.src, 0, p.sums.Size), &blockblob.UploadOptions{
 		TransactionalValidation: blob.TransferValidationTypeMD5(p.md5),
 		HTTPHeaders:             &blob.HTTPHeaders{BlobContentMD5: p.md5},
 		Tier:                    p.store.tierFor(p.key),
 		AccessConditions:        onlyNew(),
 	})
+	if err == nil {
+		err = acknowledged(out.RequestID, out.ETag)
+	}
 	if err != nil {
 		return fmt.Errorf("Put Blob: %w", err)
 	}
