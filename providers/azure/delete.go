@@ -43,8 +43,10 @@ func (s *adapter) remove(ctx context.Context, o *store.Object) error {
 			ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &tag},
 		}}
 	}
-	_, err := s.client.NewBlobClient(s.Prefix+o.Key).Delete(ctx, options)
+	out, err := s.client.NewBlobClient(s.Prefix+o.Key).Delete(ctx, options)
 	switch {
+	case err == nil:
+		return acknowledged(out.RequestID, nil)
 	case bloberror.HasCode(err, bloberror.BlobNotFound):
 		return nil
 	case options != nil && bloberror.HasCode(err, bloberror.ConditionNotMet):

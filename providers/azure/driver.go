@@ -32,6 +32,9 @@ func (d *bucketDriver) Attributes(ctx context.Context, key string) (*driver.Attr
 	if err != nil {
 		return nil, err
 	}
+	if err := acknowledged(p.RequestID, p.ETag); err != nil {
+		return nil, err
+	}
 	if p.ContentLength == nil {
 		return nil, errNoLength
 	}
@@ -87,7 +90,12 @@ func (d *bucketDriver) NewRangeReader(ctx context.Context, key string, offset, l
 		return cloud.NewObjectReader(cloud.NoContent(), 0, driver.ReaderAttributes{}), nil
 	case err != nil:
 		return nil, err
-	case (offset > 0 || r.ContentRange != nil) && !strings.HasPrefix(value(r.ContentRange), fmt.Sprintf("bytes %d-", offset)):
+	}
+	if err := acknowledged(r.RequestID, r.ETag); err != nil {
+		r.Body.Close()
+		return nil, err
+	}
+	if (offset > 0 || r.ContentRange != nil) && !strings.HasPrefix(value(r.ContentRange), fmt.Sprintf("bytes %d-", offset)) {
 		r.Body.Close()
 		return nil, fmt.Errorf("the service returned other bytes (%q) than those from %d on: %w",
 			value(r.ContentRange), offset, store.ErrNoRanges)

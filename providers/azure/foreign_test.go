@@ -103,6 +103,44 @@ func TestAzureOddReads(t *testing.T) {
 	}
 }
 
+// An answer without a header of Azure shows nothing, even if it has no content: captive portals send such answers, too.
+// What is stored decides about a Put.
+func TestAzureAnswersThatAcknowledgeNothing(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNoContent} {
+		for _, kind := range []string{"", "text/html"} {
+			_, b := newFake(t, cloud.Options{}, func(_ *fakeService, w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.Header().Del("X-Ms-Request-Id")
+				if kind != "" {
+					w.Header().Set("Content-Type", kind)
+				}
+				w.Header().Set("Content-Length", "0")
+				w.WriteHeader(status)
+			})
+			checkRefused(t, b, fmt.Sprintf("HTTP %d, type %q", status, kind))
+		}
+	}
+}
+
+func checkRefused(t *testing.T, b cloud.Bucket, what string) {
+	t.Helper()
+	_, emptyErr := storetest.PutBytes(t, b, "a", nil)
+	_, putErr := storetest.PutBytes(t, b, "a", []byte("a"))
+	_, largeErr := storetest.PutBytes(t, b, "a", make([]byte, cloud.SingleMax+1))
+	_, statErr := b.Stat(t.Context(), "a")
+	_, getErr := b.Get(t.Context(), "a", 0, -1)
+	_, rangeErr := b.Get(t.Context(), "a", 0, 4)
+	thawErr := b.(store.Thawer).Thaw(t.Context(), store.Object{Key: "a"}, store.ThawRequest{})
+	for op, err := range map[string]error{
+		"putting nothing": emptyErr, "putting": putErr, "putting in blocks": largeErr, "checking": statErr, "getting": getErr,
+		"getting a range": rangeErr, "thawing": thawErr, "deleting": b.Delete(t.Context(), store.AnyVersion("a")),
+	} {
+		if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrWeakStore) {
+			t.Errorf("%s: %s: %v", what, op, err)
+		}
+	}
+}
+
 // Put Blob, Put Block and Put Block List each need an answer of Azure. If the blob is there, Put succeeds all the same.
 func TestAzurePutThatIsNotAcknowledged(t *testing.T) {
 	for _, comp := range []string{"", "block", "blocklist"} {

@@ -70,8 +70,11 @@ func (s *adapter) Thaw(ctx context.Context, o store.Object, r store.ThawRequest)
 	if r.Tier == store.ThawExpedited {
 		priority = blob.RehydratePriorityHigh
 	}
-	_, err := s.client.NewBlobClient(s.Prefix+o.Key).SetTier(ctx, blob.AccessTierHot,
+	out, err := s.client.NewBlobClient(s.Prefix+o.Key).SetTier(ctx, blob.AccessTierHot,
 		&blob.SetTierOptions{RehydratePriority: &priority})
+	if err == nil {
+		err = acknowledged(out.RequestID, nil)
+	}
 	if err == nil || bloberror.HasCode(err, bloberror.BlobBeingRehydrated) {
 		return nil
 	}
