@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -131,5 +132,36 @@ func TestGCSCompressedByAProxy(t *testing.T) {
 	}
 	if _, err := b.Get(t.Context(), "a", 4, 4); !errors.Is(err, store.ErrNoRanges) {
 		t.Errorf("a range: %v", err)
+	}
+}
+
+// The answer to an upload must describe the object. Otherwise the object that exists decides.
+func TestGCSPutThatIsNotAcknowledged(t *testing.T) {
+	for _, content := range []string{"", "content"} {
+		for _, answer := range []string{"", "{}", `{"name":"p/a"}`, `{"size":"0","crc32c":"AAAAAA=="}`} {
+			for _, stores := range []bool{true, false} {
+				var f *fakeService
+				var b cloud.Bucket
+				f, b = newFake(t, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) bool {
+					if r.Method != http.MethodPost {
+						return false
+					}
+					if stores {
+						f.answer(httptest.NewRecorder(), r)
+					}
+					_, _ = io.Copy(io.Discard, r.Body)
+					w.Header().Set("Content-Type", "application/json")
+					if answer == "" {
+						w.WriteHeader(http.StatusNoContent)
+					}
+					_, _ = io.WriteString(w, answer)
+					return true
+				})
+				stored, err := storetest.PutBytes(t, b, "a", []byte(content))
+				if stores && (err != nil || !stored.Existed) || !stores && (err == nil || !errors.Is(err, cloud.ErrBadAnswer)) {
+					t.Errorf("%q, answer %q, stores %v: %+v, %v", content, answer, stores, stored, err)
+				}
+			}
+		}
 	}
 }

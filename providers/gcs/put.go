@@ -158,8 +158,11 @@ func (s *adapter) insert(ctx context.Context, key string, src *cloud.CheckedBody
 	case err != nil:
 		return fmt.Errorf("inserting: %w", err)
 	}
-	s.seen.Store(true)
-	return s.verify(ctx, key, w.Attrs(), sums)
+	err = s.verify(ctx, key, w.Attrs(), sums)
+	if !errors.Is(err, errUnacknowledged) {
+		s.seen.Store(true)
+	}
+	return err
 }
 
 // writer returns a writer of an object. Up to SingleMax it sends one unbuffered request. Beyond that it sends
@@ -211,18 +214,23 @@ func isSessionGone(err error) bool {
 	return errors.As(err, &api) && api.Code == http.StatusGone
 }
 
+// errUnacknowledged means that an answer does not describe an object. Something else may have answered in place of the
+// service, so the object that exists decides.
+var errUnacknowledged = fmt.Errorf("%w: it has no generation, so it does not acknowledge that anything was stored; "+
+	"check the endpoint, and the proxies on the way", cloud.ErrBadAnswer)
+
 // verify compares the size and CRC-32C that the service reports with sums. A correct service compares them
 // before it creates an object. If they differ, verify deletes the object, which Put has not reported yet.
 func (s *adapter) verify(ctx context.Context, key string, made *storage.ObjectAttrs, sums store.Sums) error {
+	if made.Generation == 0 {
+		return errUnacknowledged
+	}
 	crc := manifest.CRC32C(made.CRC32C)
 	if made.Size == sums.Size && crc == sums.CRC32C {
 		return nil
 	}
 	err := fmt.Errorf("the service stored an object of %d bytes and CRC-32C %s, but was sent %d bytes and CRC-32C %s",
 		made.Size, crc, sums.Size, sums.CRC32C)
-	if made.Generation == 0 {
-		return fmt.Errorf("%w; it could not be deleted: its generation is not known; delete it, and check the service", err)
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cloud.AbortTimeout)
 	defer cancel()
 	gone := s.try(ctx, s.short(), func(ctx context.Context) error {
