@@ -46,17 +46,34 @@ func ForDocument(ctx context.Context, roots ...string) context.Context {
 	return context.WithValue(ctx, documentKey{}, document{roots, ErrBadAnswer})
 }
 
-// CheckingAnswers makes a client refuse web pages, and check the answers to requests that ForListing or ForDocument has
-// marked. It returns the client. own are the beginnings of the names of headers that the service alone sends: an object
-// may be a web page itself.
+type contentKey struct{}
+
+// ForContent marks the requests for an object's content, so that a client of CheckingAnswers refuses an answer without a
+// header of the service's own, with ErrBadAnswer. An empty answer of a proxy would be an empty object.
+func ForContent(ctx context.Context) context.Context {
+	return context.WithValue(ctx, contentKey{}, true)
+}
+
+// CheckingAnswers makes a client refuse web pages, and check the answers to requests that ForListing, ForDocument or
+// ForContent has marked. It returns the client. own are the beginnings of the names of headers that the service alone
+// sends: an object may be a web page itself.
 func CheckingAnswers(client *http.Client, own ...string) *http.Client {
-	client.Transport = &checkedTransport{client.Transport, own}
+	client.Transport = &checkedTransport{client.Transport, own, false}
+	return client
+}
+
+// CheckingTypedAnswers does the same for a service whose gateways may give an answer without content the type of a web
+// page, as their frameworks do. Such an answer is no page, unless content was requested. The caller must check that an
+// answer acknowledges what was requested.
+func CheckingTypedAnswers(client *http.Client, own ...string) *http.Client {
+	client.Transport = &checkedTransport{client.Transport, own, true}
 	return client
 }
 
 type checkedTransport struct {
 	http.RoundTripper
-	own []string
+	own        []string
+	typesEmpty bool // an answer without content may have the type of a page
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -68,6 +85,10 @@ func (t *checkedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if t.isWebPage(answer) {
 		answer.Body.Close()
 		return nil, fmt.Errorf("%w (HTTP %d)", ErrWebPage, answer.StatusCode)
+	}
+	if r.Context().Value(contentKey{}) != nil && answer.StatusCode/100 == 2 && !t.isOwn(answer) {
+		answer.Body.Close()
+		return nil, fmt.Errorf("%w: it has no header of the service (HTTP %d); %s", ErrBadAnswer, answer.StatusCode, proxyAdvice)
 	}
 	wanted, marked := r.Context().Value(documentKey{}).(document)
 	if !marked || answer.StatusCode/100 != 2 {
@@ -91,8 +112,8 @@ func (t *checkedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // isWebPage reports whether an answer that would count as success, or as that of a missing object, is a web page. Other
-// statuses are errors in any case, and have their own advice. The answer to a HEAD has no body, so its type decides.
-// Any other answer without a body is no page: a gateway's framework may set the type.
+// statuses are errors in any case, and have their own advice. The type decides, unless a gateway's framework may set it:
+// then an answer without a body is no page. But one to a HEAD never has a body, and content would be that of an object.
 func (t *checkedTransport) isWebPage(answer *http.Response) bool {
 	if answer.StatusCode/100 != 2 && answer.StatusCode != http.StatusNotFound {
 		return false
@@ -101,14 +122,24 @@ func (t *checkedTransport) isWebPage(answer *http.Response) bool {
 	if kind != "text/html" && kind != "application/xhtml+xml" {
 		return false
 	}
+	if t.isOwn(answer) {
+		return false
+	}
+	method := answer.Request.Method
+	isRead := method == http.MethodHead || method == http.MethodGet && answer.StatusCode != http.StatusNotFound
+	return isRead || !t.typesEmpty || hasContent(answer)
+}
+
+// isOwn reports whether an answer has a header that the service alone sends.
+func (t *checkedTransport) isOwn(answer *http.Response) bool {
 	for name := range answer.Header {
 		for _, own := range t.own {
 			if strings.HasPrefix(name, own) {
-				return false
+				return true
 			}
 		}
 	}
-	return answer.Request.Method == http.MethodHead || hasContent(answer)
+	return false
 }
 
 // hasContent reports whether an answer has a body. It leaves the body as it was.

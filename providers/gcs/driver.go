@@ -111,7 +111,7 @@ const noPartial = "partial request not satisfied"
 func (d *bucketDriver) download(ctx context.Context, key string, offset, length int64) (driver.Reader, error) {
 	ctx, _ = newAttempt(ctx)
 	s := d.store
-	r, err := s.bucket.Object(key).NewRangeReader(ctx, offset, length)
+	r, err := s.bucket.Object(key).NewRangeReader(cloud.ForContent(ctx), offset, length)
 	var api *googleapi.Error
 	switch {
 	case errors.As(err, &api) && api.Code == http.StatusRequestedRangeNotSatisfiable:

@@ -37,6 +37,9 @@ func newFake(t *testing.T, o cloud.Options, first func(w http.ResponseWriter, r 
 		f.mu.Lock()
 		f.requests = append(f.requests, r)
 		f.mu.Unlock()
+		if r.URL.Query().Get("alt") == "media" {
+			w.Header().Set("X-Goog-Generation", "7")
+		}
 		if !first(w, r) {
 			f.answer(w, r)
 		}

@@ -135,6 +135,38 @@ func TestGCSCompressedByAProxy(t *testing.T) {
 	}
 }
 
+// An empty answer without a header of Google's shows nothing: captive portals send such answers, too. fake-gcs-server has
+// no such header in its answers to deletes, so the type of a page decides there.
+func TestGCSEmptyAnswersOfOthers(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNoContent, http.StatusNotFound} {
+		for _, kind := range []string{"", "text/html", "application/xhtml+xml"} {
+			_, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) bool {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.Header().Del("X-Goog-Generation")
+				if kind != "" {
+					w.Header().Set("Content-Type", kind)
+				}
+				w.Header().Set("Content-Length", "0")
+				w.WriteHeader(status)
+				return true
+			})
+			_, emptyErr := storetest.PutBytes(t, b, "a", nil)
+			_, putErr := storetest.PutBytes(t, b, "a", []byte("a"))
+			_, getErr := b.Get(t.Context(), "a", 0, -1)
+			_, rangeErr := b.Get(t.Context(), "a", 0, 4)
+			errs := map[string]error{"putting nothing": emptyErr, "putting": putErr, "getting": getErr, "getting a range": rangeErr}
+			if kind != "" {
+				errs["deleting"] = b.Delete(t.Context(), store.AnyVersion("a"))
+			}
+			for op, err := range errs {
+				if err == nil || kind != "" && errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrExists) {
+					t.Errorf("HTTP %d, type %q: %s: %v", status, kind, op, err)
+				}
+			}
+		}
+	}
+}
+
 // The answer to an upload must describe the object. Otherwise the object that exists decides.
 func TestGCSPutThatIsNotAcknowledged(t *testing.T) {
 	for _, content := range []string{"", "content"} {

@@ -65,6 +65,19 @@ func TestS3EmptyAnswersWithATypeOfPages(t *testing.T) {
 	}
 }
 
+// Without a header of the service, an empty page is no content of an object.
+func TestS3EmptyPageIsNoContent(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusNoContent} {
+		_, b := newFakeAt(t, "&versions=false", cloud.Options{}, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(status)
+		})
+		if _, err := b.Get(t.Context(), "a", 0, -1); !errors.Is(err, cloud.ErrWebPage) {
+			t.Errorf("HTTP %d: %v", status, err)
+		}
+	}
+}
+
 // An object may be a web page itself: the service's own headers show that.
 func TestS3ObjectThatIsAWebPage(t *testing.T) {
 	_, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, _ *http.Request) {

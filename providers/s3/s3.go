@@ -154,7 +154,7 @@ func newHTTPClient(cfg *aws.Config, o *cloud.Options) *http.Client {
 		b = awshttp.NewBuildableClient()
 	}
 	tr := b.WithTransportOptions(func(tr *http.Transport) { cloud.Tune(tr, o) }).GetTransport()
-	return cloud.CheckingAnswers(o.Counter.Counting(&http.Client{
+	return cloud.CheckingTypedAnswers(o.Counter.Counting(&http.Client{
 		Transport: tr,
 		// A redirect means another region, where the signature is invalid.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
