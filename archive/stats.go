@@ -32,8 +32,18 @@ func (s *Stats) Bytes() (n int64) {
 	return n
 }
 
-// SnapshotBytes is the size of the files of all snapshots, as if each were restored by itself; cost.Unbounded if it does
-// not fit.
+// Unreadable is the number of snapshots that cannot be read. No figure but the objects' includes them.
+func (s *Stats) Unreadable() (n int) {
+	for i := range s.Snapshots {
+		if s.Snapshots[i].Err != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// SnapshotBytes is the size of the files of all readable snapshots, as if each were restored by itself; cost.Unbounded
+// if it does not fit.
 func (s *Stats) SnapshotBytes() (n int64) {
 	for i := range s.Snapshots {
 		if one := &s.Snapshots[i]; one.Err == nil {

@@ -81,12 +81,9 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 			if len(args) > 1 {
 				l.Name = where
 			}
-			if s.Err != nil {
-				failed = errors.Join(failed,
-					fmt.Errorf("%s: snapshot %d cannot be read: %w", where, s.Sequence, s.Err))
-			}
 			all = append(all, l)
 		}
+		failed = errors.Join(failed, unreadable(where, snapshots))
 	}
 	if len(args) == 1 && failed != nil && len(all) == 0 {
 		return failed
@@ -95,6 +92,16 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 		return err
 	}
 	return failed
+}
+
+// unreadable returns an error with the snapshots of an archive that cannot be read; nil if all can.
+func unreadable(where string, all []archive.Snapshot) (err error) {
+	for i := range all {
+		if s := &all[i]; s.Err != nil {
+			err = errors.Join(err, fmt.Errorf("%s: snapshot %d cannot be read: %w", where, s.Sequence, s.Err))
+		}
+	}
+	return err
 }
 
 // listOne lists the snapshots of an archive or, if there is none at the address, the archives below it.

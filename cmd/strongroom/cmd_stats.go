@@ -34,14 +34,15 @@ arguments, it shows all archives of the configuration.`,
 type archiveStats struct {
 	Name      string        `json:"archive_name"`
 	Snapshots int           `json:"snapshots"`
-	HasMore   bool          `json:"more_snapshots"` // there are older ones, too, which the growth does not consider
+	Unread    int           `json:"unreadable_snapshots"` // of these; no figure but the objects' includes them
+	HasMore   bool          `json:"more_snapshots"`       // there are older ones, too, which the growth does not consider
 	Objects   int64         `json:"objects"`
 	Bytes     int64         `json:"bytes"`
 	Stored    []cost.Stored `json:"stored"`
 
 	Content       []archive.StoredKind `json:"content"`
 	Unique        archive.Unique       `json:"unique"`
-	SnapshotBytes int64                `json:"snapshot_bytes"` // of the files of all these snapshots, each restored by itself
+	SnapshotBytes int64                `json:"snapshot_bytes"` // of the files of the readable ones, each restored by itself
 	Newest        *newestStats         `json:"newest"`         // null if no snapshot can be read
 
 	Price    *cost.MonthPrice `json:"price"`  // null without prices
@@ -87,14 +88,13 @@ func (a *app) stats(c *cobra.Command, args []string) error {
 	var failed error
 	for _, where := range args {
 		s, err := a.statsOf(c, where)
-		if err != nil {
-			failed = errors.Join(failed, err)
-			if c.Context().Err() != nil {
-				break
-			}
-			continue
+		failed = errors.Join(failed, err)
+		if s != nil {
+			all = append(all, *s)
 		}
-		all = append(all, *s)
+		if c.Context().Err() != nil {
+			break
+		}
 	}
 	if len(all) == 0 {
 		return failed
@@ -110,6 +110,7 @@ func (a *app) stats(c *cobra.Command, args []string) error {
 	return errors.Join(err, failed)
 }
 
+// statsOf returns the figures of an archive. It returns them with an error if snapshots cannot be read.
 func (a *app) statsOf(c *cobra.Command, where string) (_ *archiveStats, err error) {
 	o, err := a.open(c.Context(), where)
 	if err != nil {
@@ -120,7 +121,7 @@ func (a *app) statsOf(c *cobra.Command, where string) (_ *archiveStats, err erro
 	if err != nil {
 		return nil, about(o.name, "reading the size of "+o.name, err)
 	}
-	return newStats(o.name, s, a.prices(o.url), freeBytes(o.url), time.Now()), nil
+	return newStats(o.name, s, a.prices(o.url), freeBytes(o.url), time.Now()), unreadable(where, s.Snapshots)
 }
 
 // freeBytes returns the free bytes on the file system of a file:// destination; nil if they are unknown.
@@ -138,7 +139,7 @@ func freeBytes(url string) *int64 {
 // newStats returns the figures of an archive, with a forecast if enough snapshots show the growth.
 func newStats(name string, s *archive.Stats, prices *cost.Prices, free *int64, now time.Time) *archiveStats {
 	out := &archiveStats{
-		Name: name, Snapshots: len(s.Snapshots), HasMore: s.HasMore, Bytes: s.Bytes(), Stored: s.Stored,
+		Name: name, Snapshots: len(s.Snapshots), Unread: s.Unreadable(), HasMore: s.HasMore, Bytes: s.Bytes(), Stored: s.Stored,
 		Content: s.Content, Unique: s.Unique, SnapshotBytes: s.SnapshotBytes(),
 		Price: prices.PriceMonth(s.Stored), Growth: s.Growth, Forecast: []forecast{}, Free: free,
 	}
@@ -180,6 +181,10 @@ func (s *archiveStats) print(w io.Writer) error {
 	least := map[bool]string{true: "at least "}[s.HasMore]
 	fmt.Fprintf(w, "%s: %s%s, %s, %s\n", s.Name, least, plural(s.Snapshots, "snapshot"), plural(s.Objects, "object"),
 		sizeAtLeast(s.Bytes))
+	if s.Unread > 0 {
+		fmt.Fprintf(w, "%s cannot be read: the sizes of files and the growth do not include what is in %s\n", plural(s.Unread, "snapshot"),
+			map[bool]string{true: "it", false: "them"}[s.Unread == 1])
+	}
 	rows := [][]string{{"KIND", "ENCODING", "OBJECTS", "BYTES"}}
 	for _, k := range s.Content {
 		rows = append(rows, []string{k.Kind, cmp.Or(k.Encoding, "plain"), strconv.FormatInt(k.Objects, 10), sizeAtLeast(k.Bytes)})
@@ -227,8 +232,12 @@ func (s *archiveStats) uniqueText() string {
 		return text
 	}
 	least := map[bool]string{true: "at least "}[s.HasMore]
-	return text + fmt.Sprintf("\nthe files of all snapshots are %s%s, stored in %s; those of the newest are %s, stored in %s", least,
-		size(s.SnapshotBytes), sizeAtLeast(s.Bytes), size(s.Newest.Bytes), size(s.Newest.StoredBytes))
+	which, newest := "all snapshots", "the newest"
+	if s.Unread > 0 {
+		which, newest = "the "+plural(s.Snapshots-s.Unread, "readable snapshot"), fmt.Sprintf("snapshot %d", s.Newest.Sequence)
+	}
+	return text + fmt.Sprintf("\nthe files of %s are %s%s, stored in %s; those of %s are %s, stored in %s", which, least,
+		sizeAtLeast(s.SnapshotBytes), sizeAtLeast(s.Bytes), newest, size(s.Newest.Bytes), size(s.Newest.StoredBytes))
 }
 
 // growthText describes the growth, and why there is no forecast.
