@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,7 +47,7 @@ type archiveStats struct {
 	Newest        *newestStats         `json:"newest"`         // null if no snapshot can be read
 
 	Price    *cost.MonthPrice `json:"price"`  // null without prices
-	Growth   *cost.Growth     `json:"growth"` // null if the snapshots show none
+	Growth   *growthStats     `json:"growth"` // null if the snapshots show none
 	Forecast []forecast       `json:"forecast"`
 	Free     *int64           `json:"free"` // bytes on the file system of a file:// destination; null if unknown
 }
@@ -56,6 +57,24 @@ type newestStats struct {
 	Sequence    int64 `json:"sequence"`
 	Bytes       int64 `json:"bytes"`        // of its files
 	StoredBytes int64 `json:"stored_bytes"` // of the parts of objects that it needs
+}
+
+// growthStats is the growth, without figures per day if the snapshots show too little for them.
+type growthStats struct {
+	*cost.Growth
+	StoredPerDay *int64 `json:"stored_per_day"`
+	SizePerDay   *int64 `json:"size_per_day"`
+}
+
+// newGrowth returns the growth to print; nil for nil.
+func newGrowth(g *cost.Growth) *growthStats {
+	switch {
+	case g == nil:
+		return nil
+	case !g.IsEnough:
+		return &growthStats{Growth: g}
+	}
+	return &growthStats{g, &g.StoredPerDay, &g.SizePerDay}
 }
 
 // forecast is a size of the archive in the future, if nothing is pruned.
@@ -141,7 +160,7 @@ func newStats(name string, s *archive.Stats, prices *cost.Prices, free *int64, n
 	out := &archiveStats{
 		Name: name, Snapshots: len(s.Snapshots), Unread: s.Unreadable(), HasMore: s.HasMore, Bytes: s.Bytes(), Stored: s.Stored,
 		Content: s.Content, Unique: s.Unique, SnapshotBytes: s.SnapshotBytes(),
-		Price: prices.PriceMonth(s.Stored), Growth: s.Growth, Forecast: []forecast{}, Free: free,
+		Price: prices.PriceMonth(s.Stored), Growth: newGrowth(s.Growth), Forecast: []forecast{}, Free: free,
 	}
 	for _, class := range s.Stored {
 		out.Objects += class.Objects
@@ -226,7 +245,7 @@ func (s *archiveStats) uniqueText() string {
 	u := &s.Unique
 	text := fmt.Sprintf("unique content: %s in %s", sizeAtLeast(u.Bytes), plural(u.Contents, "data object"))
 	if u.Repeats > 0 {
-		text += fmt.Sprintf("; what %s repeat: %s", plural(u.Repeats, "other"), sizeAtLeast(u.RepeatBytes))
+		text += fmt.Sprintf("; repeats of it: %s in %s", sizeAtLeast(u.RepeatBytes), plural(u.Repeats, "data object"))
 	}
 	if s.Newest == nil {
 		return text
@@ -242,18 +261,17 @@ func (s *archiveStats) uniqueText() string {
 
 // growthText describes the growth, and why there is no forecast.
 func (s *archiveStats) growthText() string {
-	g := s.Growth
-	if g == nil {
+	if s.Growth == nil {
 		return "there is no forecast: no two snapshots follow each other directly and show what was stored between them"
 	}
+	g := s.Growth.Growth
 	if g.StoredPerDay == cost.Unbounded {
 		return "there is no forecast: the snapshots have figures that no database can have"
 	}
-	from, until := g.Since.UTC().Format(time.DateOnly), g.Until.UTC().Format(time.DateOnly)
 	if !g.IsEnough {
-		return fmt.Sprintf("there is no growth per day yet: %s from %s to %s are too few; it needs three over 20 hours, "+
-			"and an hour between snapshots and their predecessors", plural(g.Snapshots, "snapshot"), from, until)
+		return "there is no growth per day yet: " + strings.Join(lacking(g), "; ")
 	}
+	from, until := g.Since.UTC().Format(time.DateOnly), g.Until.UTC().Format(time.DateOnly)
 	text := fmt.Sprintf("%s were stored per day, as %s from %s to %s show", size(g.StoredPerDay), plural(g.Snapshots, "snapshot"),
 		from, until)
 	switch {
@@ -271,6 +289,23 @@ func (s *archiveStats) growthText() string {
 		return text + "; there is no forecast, since the size of the archive is not known"
 	}
 	return text + "; if nothing is pruned, this means:"
+}
+
+// lacking returns what a growth needs for figures per day, and has not; docs/cli.md states these bounds.
+func lacking(g *cost.Growth) (all []string) {
+	span, measured := g.Until.Sub(g.Since), time.Duration(g.MeasuredMS)*time.Millisecond
+	if g.Snapshots < 3 {
+		all = append(all, fmt.Sprintf("it needs three snapshots, and there are %d", g.Snapshots))
+	}
+	if span < 20*time.Hour {
+		all = append(all, fmt.Sprintf("it needs 20 hours from the first snapshot to the last, and there are %s",
+			span.Truncate(time.Second)))
+	}
+	if measured < time.Hour {
+		all = append(all, fmt.Sprintf("it needs an hour between snapshots and their predecessors, and there are %s",
+			measured.Truncate(time.Second)))
+	}
+	return all
 }
 
 // hours returns milliseconds in hours, or in days if they are many.

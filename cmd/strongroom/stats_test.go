@@ -56,7 +56,7 @@ func TestStatsForecast(t *testing.T) {
 	}
 	for _, want := range []string{
 		`"what":"twice the size","at":"2026-12-01T00:00:00Z","bytes":42949672960,"price":{"currency":"USD","per_month":"0.8","unknown":[]}`,
-		`"stored_per_day":1073741824,"size_per_day":-2147483648,"enough":true`, `"free":53687091200`,
+		`"enough":true,"stored_per_day":1073741824,"size_per_day":-2147483648`, `"free":53687091200`,
 	} {
 		if !strings.Contains(doc, want) {
 			t.Errorf("%q is not in\n%s", want, doc)
@@ -69,7 +69,7 @@ func TestStatsAreHonest(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	stored := []cost.Stored{{Objects: 7, Bytes: 4096}}
-	few := &cost.Growth{Snapshots: 2, Since: now, Until: now.Add(time.Hour), StoredPerDay: 100}
+	few := &cost.Growth{Snapshots: 2, Since: now, Until: now.Add(26 * time.Hour), MeasuredMS: 26 * 3600 * 1000, StoredPerDay: 100, SizePerDay: 100}
 	still := &cost.Growth{Snapshots: 9, Since: now, Until: now.AddDate(0, 0, 9), IsEnough: true}
 	for _, test := range []struct {
 		what   string
@@ -78,7 +78,7 @@ func TestStatsAreHonest(t *testing.T) {
 		n      int // of the forecasts
 	}{
 		{"none", nil, "there is no forecast: no two snapshots follow each other directly", 0},
-		{"few", few, "there is no growth per day yet: 2 snapshots from 2026-11-22 to 2026-11-22 are too few; it needs three over 20 hours", 0},
+		{"few", few, "there is no growth per day yet: it needs three snapshots, and there are 2\n", 0},
 		{"still", still, "twice the size: not within a hundred years\n", 3},
 	} {
 		s := newStats("orders", &archive.Stats{Stored: stored, Growth: test.growth}, nil, nil, now)
@@ -86,6 +86,57 @@ func TestStatsAreHonest(t *testing.T) {
 		if !strings.Contains(text, test.want) || !strings.Contains(text, "what it costs is not known: the configuration has no prices") ||
 			len(s.Forecast) != test.n || !strings.Contains(doc, `"price":null`) || !strings.Contains(doc, `"free":null`) {
 			t.Errorf("%s:\n%s%s", test.what, text, doc)
+		}
+	}
+}
+
+// Snapshots that are too few, or too close, make no figures per day, and the text states what exactly is lacking. Its
+// bounds are those of the growth itself.
+func TestStatsStateWhatIsLacking(t *testing.T) {
+	t.Parallel()
+	const (
+		number  = "it needs three snapshots"
+		span    = "it needs 20 hours from the first snapshot to the last"
+		between = "it needs an hour between snapshots and their predecessors"
+	)
+	for _, test := range []struct {
+		minutes []int // when the snapshots were made
+		pruned  int   // the index of the snapshot whose predecessor is gone; 0 for none
+		want    []string
+	}{
+		{[]int{0, 30}, 0, []string{number + ", and there are 2", span + ", and there are 30m0s", between + ", and there are 30m0s"}},
+		{[]int{0, 1200}, 0, []string{number}},
+		{[]int{0, 1, 2}, 0, []string{span + ", and there are 2m0s", between}},
+		{[]int{0, 60, 1199}, 0, []string{span + ", and there are 19h59m0s"}},
+		{[]int{0, 59, 1300}, 2, []string{between + ", and there are 59m0s"}},
+		{[]int{0, 60, 1300}, 2, nil},
+		{[]int{0, 60, 1200}, 0, nil},
+	} {
+		var all []cost.Snapshot
+		for i, m := range test.minutes {
+			s := cost.Snapshot{
+				Sequence: int64(i + 1), Parent: int64(i), Bytes: 4096, Stored: 4096, Added: 100,
+				Created: time.Date(2026, 11, 22, 0, m, 0, 0, time.UTC),
+			}
+			if test.pruned > 0 && i == test.pruned {
+				s.Parent = 99
+			}
+			all = append(all, s)
+		}
+		s := newStats("orders", &archive.Stats{Growth: cost.GrowthOf(all)}, nil, nil, all[0].Created)
+		text, doc := stated(t, s)
+		enough := len(test.want) == 0
+		if s.Growth.IsEnough != enough || strings.Contains(text, "there is no growth per day yet") == enough ||
+			strings.Contains(doc, `"stored_per_day":null,"size_per_day":null`) == enough {
+			t.Errorf("%v:\n%s%s", test.minutes, text, doc)
+		}
+		for _, one := range test.want {
+			if !strings.Contains(text, one) {
+				t.Errorf("%v: %q is not in\n%s", test.minutes, one, text)
+			}
+		}
+		if n := strings.Count(text, "it needs"); n != len(test.want) {
+			t.Errorf("%v: %d things are lacking, want %d:\n%s", test.minutes, n, len(test.want), text)
 		}
 	}
 }
