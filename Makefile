@@ -153,8 +153,10 @@ bench-peers: # the other programs; the comparison goes on without one that is no
 .PHONY: release
 release: ## the files of a release of VERSION, for all systems, in dist/
 	go -C testdata/release build -buildvcs=false -o $(CACHE)/bin/release .
-	rm -rf dist
-	$(CACHE)/bin/release -version '$(VERSION)' -out dist
+	@rm -rf bin/dist
+	$(CACHE)/bin/release -version '$(VERSION)' -out bin/dist
+	@rm -rf dist # only now: a refusal keeps the files of the last release
+	@mv bin/dist dist
 
 .PHONY: release-test
 release-test: ## a release from two directories, go install from a module proxy, and an RPM package; minutes

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -108,32 +109,54 @@ func (r *release) checkVersion() error {
 	return nil
 }
 
-// checkCommitted returns an error for a release of files that are in no commit, so that no user can build it again. A version
-// with a suffix may have them, and so may a source without git.
+// checkCommitted returns an error for a release of files that are in no commit, so that no user can build it again. A
+// version with a suffix may have them, and so may a source without git, such as an unpacked archive of it. The user's
+// settings of git hide nothing: go build includes files that they exclude.
 func (r *release) checkCommitted(ctx context.Context) error {
-	if m := aVersion.FindStringSubmatch(r.version); m == nil || m[2] != "" || os.Getenv("SOURCE_DATE_EPOCH") != "" {
+	if m := aVersion.FindStringSubmatch(r.version); m == nil || m[2] != "" {
 		return nil
 	}
-	out, err := exec.CommandContext(ctx, "git", "-C", r.root, "status", "--porcelain").Output()
+	switch _, err := os.Lstat(filepath.Join(r.root, ".git")); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading what is not committed: %w", err)
+	}
+	changed, err := git(ctx, r.root, "-c", "core.fsmonitor=false", "status", "--porcelain", "--untracked-files=no",
+		"--ignore-submodules=none")
 	if err != nil {
 		return fmt.Errorf("reading what is not committed: %w", err)
 	}
-	if line, _, _ := strings.Cut(string(out), "\n"); line != "" {
+	// Only the source's own .gitignore excludes files here: core.excludesFile and .git/info/exclude do not.
+	added, err := git(ctx, r.root, "ls-files", "--others", "--exclude-per-directory=.gitignore")
+	if err != nil {
+		return fmt.Errorf("reading what is not committed: %w", err)
+	}
+	if line, _, _ := strings.Cut(changed+added, "\n"); line != "" {
 		return fmt.Errorf("the source has changes that are not committed, such as %q; commit them, or try %s+trial",
 			line, r.version)
 	}
 	return nil
 }
 
+// git returns what git prints about a repository. An error has git's own message.
+func git(ctx context.Context, root string, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, "git", append([]string{"-C", root}, args...)...).Output()
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+		return "", fmt.Errorf("git: %w: %s", err, strings.TrimSpace(string(failed.Stderr)))
+	}
+	return string(out), err
+}
+
 // dateOf returns the time for the files of a release.
 func dateOf(ctx context.Context, root string) (time.Time, error) {
 	text := os.Getenv("SOURCE_DATE_EPOCH")
 	if text == "" {
-		out, err := exec.CommandContext(ctx, "git", "-C", root, "log", "-1", "--format=%ct").Output()
+		out, err := git(ctx, root, "log", "-1", "--format=%ct", "--no-show-signature")
 		if err != nil {
 			return time.Time{}, fmt.Errorf("reading the time of the commit: %w; set SOURCE_DATE_EPOCH", err)
 		}
-		text = strings.TrimSpace(string(out))
+		text = strings.TrimSpace(out)
 	}
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {

@@ -204,33 +204,64 @@ func TestReleaseVersion(t *testing.T) {
 
 // A release comes from a commit: what is in none, no user can build again.
 func TestReleaseIsCommitted(t *testing.T) {
-	t.Setenv("SOURCE_DATE_EPOCH", "")
+	// Settings of a user that hide files from git status.
+	home := t.TempDir()
+	settings := "[status]\n\tshowUntrackedFiles = no\n[core]\n\texcludesFile = " + home + "/hidden\n"
+	if err := writeTree(home, []file{{"gitconfig", 0o644, []byte(settings)}, {"hidden", 0o644, []byte("*.go\n")}}); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(home, "gitconfig"))
+	t.Setenv("SOURCE_DATE_EPOCH", "1") // sets the time alone
 	dir := t.TempDir()
-	git := func(args ...string) {
+	runGit := func(args ...string) {
 		t.Helper()
-		if out, err := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"}, args...)...).CombinedOutput(); err != nil {
+		all := append([]string{"-C", dir, "-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"}, args...)
+		if out, err := exec.Command("git", all...).CombinedOutput(); err != nil {
 			t.Fatalf("git %q: %v\n%s", args, err, out)
 		}
 	}
+	write := func(f file) {
+		t.Helper()
+		if err := writeTree(dir, []file{f}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	check := func(version string) error { return (&release{root: dir, version: version}).checkCommitted(t.Context()) }
-	git("init", "--quiet")
-	if err := writeTree(dir, []file{{"go.mod", 0o644, []byte("module m\n")}}); err != nil {
-		t.Fatal(err)
+	refused := func(name string) {
+		t.Helper()
+		if err := check("v0.1.0"); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("a release of %s, which is in no commit: %v", name, err)
+		}
 	}
-	if err := check("v0.1.0"); err == nil || !strings.Contains(err.Error(), "go.mod") {
-		t.Errorf("a release of a file in no commit: %v", err)
+	write(file{"go.mod", 0o644, []byte("module m\n")})
+	if err := check("v0.1.0"); err != nil {
+		t.Errorf("a source without git: %v", err)
 	}
+	runGit("init", "--quiet")
+	refused("go.mod")
 	if err := check("v0.1.0+trial"); err != nil {
 		t.Errorf("a trial: %v", err)
 	}
-	git("add", "--all")
-	git("commit", "--quiet", "--message", "m")
+	runGit("add", "--all")
+	runGit("commit", "--quiet", "--message", "m")
 	if err := check("v0.1.0"); err != nil {
 		t.Errorf("a release of a commit: %v", err)
 	}
-	t.Setenv("SOURCE_DATE_EPOCH", "1")
-	if err := (&release{root: t.TempDir(), version: "v0.1.0"}).checkCommitted(t.Context()); err != nil {
-		t.Errorf("a source without git: %v", err)
+	write(file{"hidden/extra.go", 0o644, []byte("package hidden\n")})
+	refused("hidden/extra.go")
+	write(file{".git/info/exclude", 0o644, []byte("*.go\n")})
+	refused("hidden/extra.go")
+	write(file{".gitignore", 0o644, []byte("/hidden/\n")})
+	runGit("add", ".gitignore")
+	runGit("commit", "--quiet", "--message", "m")
+	if err := check("v0.1.0"); err != nil {
+		t.Errorf("a release beside files that the source itself excludes: %v", err)
+	}
+	write(file{"go.mod", 0o644, []byte("module other\n")})
+	refused("go.mod")
+	write(file{".git/HEAD", 0o644, []byte("nothing\n")})
+	if err := check("v0.1.0"); err == nil || !strings.Contains(err.Error(), "not a git repository") {
+		t.Errorf("a damaged repository: %v", err)
 	}
 }
 
