@@ -58,7 +58,7 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 			return err
 		}
 	}
-	all, names := []listed{}, len(args) > 1
+	all, names, done := []listed{}, len(args) > 1, 0
 	var failed error
 	for _, where := range args {
 		snapshots, below, err := a.listOne(c, where, last)
@@ -75,6 +75,7 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 			}
 			continue
 		}
+		done++
 		for i := range snapshots {
 			s := &snapshots[i]
 			l := listing(s)
@@ -85,8 +86,8 @@ func (a *app) list(c *cobra.Command, args []string, last int) error {
 		}
 		failed = errors.Join(failed, unreadable(where, snapshots))
 	}
-	if len(args) == 1 && failed != nil && len(all) == 0 {
-		return failed
+	if done == 0 && failed != nil && len(all) == 0 {
+		return failed // without "no snapshots yet"
 	}
 	if err := a.print(all, func(w io.Writer) error { return listTable(w, all, names) }); err != nil {
 		return err

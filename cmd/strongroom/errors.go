@@ -93,8 +93,39 @@ func about(name, what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// message returns the text of an error with a hint about what the user can do.
+// message returns the text of an error with a hint about what the user can do. Each of joined errors, such as those of
+// several archives, has its own hint.
 func message(err error) string {
+	joined := joinedErrors(err)
+	if len(joined) == 0 {
+		return messageOf(err)
+	}
+	var all []string
+	for _, one := range joined {
+		all = append(all, message(one))
+	}
+	return strings.Join(all, "\n")
+}
+
+// joinedErrors returns what errors.Join has joined; nil if an error is not its result. An error whose text is its own, and
+// not that of the errors it wraps, stays whole.
+func joinedErrors(err error) []error {
+	j, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	var texts []string
+	for _, one := range j.Unwrap() {
+		texts = append(texts, one.Error())
+	}
+	if strings.Join(texts, "\n") != err.Error() {
+		return nil
+	}
+	return j.Unwrap()
+}
+
+// messageOf returns the text of one error with a hint.
+func messageOf(err error) string {
 	m := err.Error()
 	switch {
 	case isListed(err):
