@@ -63,8 +63,40 @@ func userAndHost() string {
 
 // pauseResult is what pause and resume print.
 type pauseResult struct {
-	Name   string       `json:"archive_name"`
-	Paused *pauseStatus `json:"paused"` // null after resume
+	Name    string       `json:"archive_name"`
+	Paused  *pauseStatus `json:"paused"`  // null after resume
+	Changed bool         `json:"changed"` // false if the archive was paused already, or not paused
+}
+
+// text describes the result of pause or resume. reason is what the user gave.
+func (r *pauseResult) text(reason string) string {
+	p := r.Paused
+	switch {
+	case p == nil && !r.Changed:
+		return "it was not paused; nothing has changed"
+	case p == nil:
+		return "resumed; what became due in between begins"
+	case r.Changed:
+		return "paused " + p.text()
+	case reason != "" && reason != p.Reason:
+		return "it was paused already, " + p.text() + "; the new reason is not recorded: to change it, resume the archive " +
+			"and pause it again"
+	}
+	return "it was paused already, " + p.text()
+}
+
+// hasChanged reports whether a request has changed the pause of an archive. Without a status from before it, it has.
+func (r *pauseResult) hasChanged(before *status) bool {
+	if before == nil {
+		return true
+	}
+	for i := range before.Archives {
+		if one := &before.Archives[i]; one.Name == r.Name {
+			was, is := one.Paused, r.Paused
+			return (was == nil) != (is == nil) || was != nil && !was.Since.Equal(is.Since)
+		}
+	}
+	return true
 }
 
 // pause pauses or resumes an archive in the running service.
@@ -89,6 +121,10 @@ func (a *app) pause(ctx context.Context, verb, name string, body map[string]stri
 			return fmt.Errorf("encoding the request: %w", err)
 		}
 	}
+	before, err := askService(ctx, conf.HTTP)
+	if err != nil {
+		a.log.Debug("whether the archive was paused before cannot be read", "archive", name, "error", err)
+	}
 	answer, err := postToArchive(ctx, conf.HTTP, name, verb, token, text, "")
 	if err != nil {
 		return err
@@ -97,12 +133,9 @@ func (a *app) pause(ctx context.Context, verb, name string, body map[string]stri
 	if err := pauseAnswer(conf.HTTP, verb, &done, answer); err != nil {
 		return err
 	}
+	done.Changed = done.hasChanged(before)
 	return a.print(done, func(w io.Writer) error {
-		text := "resumed; what became due in between begins"
-		if p := done.Paused; p != nil {
-			text = "paused " + p.text()
-		}
-		_, err := fmt.Fprintf(w, "%s: %s\n", done.Name, text)
+		_, err := fmt.Fprintf(w, "%s: %s\n", done.Name, done.text(body["reason"]))
 		return err
 	})
 }

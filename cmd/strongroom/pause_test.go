@@ -26,6 +26,15 @@ func TestPauseAndResume(t *testing.T) {
 	if !strings.HasPrefix(o.stdout, "orders: paused since ") || !strings.HasSuffix(o.stdout, ": the disk is replaced\n") {
 		t.Errorf("pause: %s", o.stdout)
 	}
+	o = succeed(t, "--config", s.config, "pause", "orders", "--reason", "the bucket moves")
+	if !strings.HasPrefix(o.stdout, "orders: it was paused already, since ") ||
+		!strings.Contains(o.stdout, ": the disk is replaced; the new reason is not recorded: ") {
+		t.Errorf("a second pause: %s", o.stdout)
+	}
+	o = succeed(t, "--config", s.config, "pause", "orders")
+	if !strings.HasPrefix(o.stdout, "orders: it was paused already, since ") || strings.Contains(o.stdout, "not recorded") {
+		t.Errorf("a second pause without a reason: %s", o.stdout)
+	}
 	s.stop()
 	s = s.again()
 	o = finish(t, program(t, "--config", s.config, "status"))
@@ -44,8 +53,11 @@ func TestPauseAndResume(t *testing.T) {
 
 	var v pauseResult
 	o = succeed(t, "--config", s.config, "resume", "--json", "orders")
-	if err := json.Unmarshal([]byte(o.stdout), &v); err != nil || v.Name != "orders" || v.Paused != nil {
+	if err := json.Unmarshal([]byte(o.stdout), &v); err != nil || v.Name != "orders" || v.Paused != nil || !v.Changed {
 		t.Errorf("resume: %v, %s", err, o.stdout)
+	}
+	if o = succeed(t, "--config", s.config, "resume", "orders"); o.stdout != "orders: it was not paused; nothing has changed\n" {
+		t.Errorf("a second resume: %s", o.stdout)
 	}
 	for _, task := range []string{"backup", "verify"} {
 		if code, body := s.send("POST", "/api/v1/archives/orders/"+task, theToken, "", ""); code != http.StatusAccepted {
