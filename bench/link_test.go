@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -71,16 +72,18 @@ func TestLinkHasARate(t *testing.T) {
 
 func TestConnectionsShareTheRate(t *testing.T) {
 	t.Parallel()
-	l := &lane{rate: 1000}
-	first := l.sent(500, time.Time{})
-	second := l.sent(500, time.Time{})
-	if gap := second.Sub(first); gap != 500*time.Millisecond {
-		t.Errorf("500 bytes at 1000 bytes per second were sent %v after those before them", gap)
-	}
-	if late := first.Add(time.Minute); !l.sent(1, late).Equal(late) {
-		t.Error("bytes arrived before the handshake was over")
-	}
-	if third := l.sent(500, time.Time{}); third.Sub(second) > 600*time.Millisecond {
-		t.Errorf("a handshake kept others waiting: %v", third.Sub(second))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l := &lane{rate: 1000}
+		first := l.sent(500, time.Time{})
+		second := l.sent(500, time.Time{})
+		if gap := second.Sub(first); gap != 500*time.Millisecond {
+			t.Errorf("500 bytes at 1000 bytes per second were sent %v after those before them", gap)
+		}
+		if late := first.Add(time.Minute); !l.sent(1, late).Equal(late) {
+			t.Error("bytes arrived before the handshake was over")
+		}
+		if third := l.sent(500, time.Time{}); third.Sub(second) > 600*time.Millisecond {
+			t.Errorf("a handshake kept others waiting: %v", third.Sub(second))
+		}
+	})
 }
