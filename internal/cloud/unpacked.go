@@ -22,12 +22,15 @@ type Packing struct {
 }
 
 // isStored reports whether the bytes of an answer are the object's.
-func (p *Packing) isStored() bool {
+func (p *Packing) isStored() (bool, error) {
 	if p.Stored == nil || p.Size < 0 {
-		return false
+		return false, nil
 	}
 	stored, err := p.Stored()
-	return err == nil && stored == p.Size
+	if err != nil {
+		return false, fmt.Errorf("checking whether the object is stored compressed: %w", err)
+	}
+	return stored == p.Size, nil
 }
 
 // Unpacked returns the content of an answer that a proxy may have compressed, although the request does not accept
@@ -41,16 +44,28 @@ func Unpacked(body io.ReadCloser, p Packing) (io.ReadCloser, error) {
 		return body, nil
 	}
 	if p.IsPart {
-		if p.isStored() {
+		isStored, err := p.isStored()
+		if isStored {
 			return body, nil
 		}
 		body.Close()
+		if err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("a proxy on the way compresses the answers, so that parts are not the object's: %w",
 			store.ErrNoRanges)
 	}
 	packed := bufio.NewReader(body)
 	begins, _ := packed.Peek(len(gzipMagic)) // an error shows again with the next read
-	if !bytes.Equal(begins, gzipMagic) || p.isStored() {
+	if !bytes.Equal(begins, gzipMagic) {
+		return &unpackedBody{packed, body}, nil
+	}
+	isStored, err := p.isStored()
+	switch {
+	case err != nil:
+		body.Close()
+		return nil, err
+	case isStored:
 		return &unpackedBody{packed, body}, nil
 	}
 	z, err := gzip.NewReader(packed)

@@ -100,12 +100,7 @@ func (d *bucketDriver) NewRangeReader(ctx context.Context, key string, offset, l
 		return nil, fmt.Errorf("the service returned other bytes (%q) than those from %d on: %w",
 			value(r.ContentRange), offset, store.ErrNoRanges)
 	}
-	size := value(r.ContentLength)
-	if _, total, ok := strings.Cut(value(r.ContentRange), "/"); ok {
-		if n, err := strconv.ParseInt(total, 10, 64); err == nil {
-			size = n
-		}
-	}
+	size := sizeOf(r.ContentLength, r.ContentRange)
 	body, err := cloud.Unpacked(r.Body, cloud.Packing{
 		Encoding: value(r.ContentEncoding), IsPart: r.ContentRange != nil, Size: size,
 		Stored: func() (int64, error) {
@@ -122,6 +117,22 @@ func (d *bucketDriver) NewRangeReader(ctx context.Context, key string, offset, l
 	return cloud.NewObjectReader(body, length, driver.ReaderAttributes{
 		ContentType: value(r.ContentType), ModTime: value(r.LastModified), Size: size,
 	}), nil
+}
+
+// sizeOf returns the object's size according to an answer, and -1 if the answer does not state it. The length of a part is
+// not the object's size.
+func sizeOf(length *int64, contentRange *string) int64 {
+	if contentRange != nil {
+		_, total, _ := strings.Cut(*contentRange, "/")
+		if n, err := strconv.ParseInt(total, 10, 64); err == nil {
+			return n
+		}
+		return -1
+	}
+	if length == nil {
+		return -1
+	}
+	return *length
 }
 
 // ListPaged implements driver.Bucket. It does not begin after a key: Azure's startFrom is new, and Azurite ignores it.

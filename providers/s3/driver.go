@@ -125,12 +125,12 @@ func isBeyond(err error) bool {
 	return apiCode(err) == "InvalidRange" || statusOf(err) == http.StatusRequestedRangeNotSatisfiable
 }
 
-// rangeOf returns the first byte of an answer, and the object's size. The answer to a request without a range has no
+// rangeOf returns the first byte of an answer, and the object's size; -1 if the answer does not state it. The answer to a request without a range has no
 // Content-Range.
 func rangeOf(out *s3.GetObjectOutput) (from, size int64) {
 	r, ok := strings.CutPrefix(aws.ToString(out.ContentRange), "bytes ")
 	if !ok {
-		return 0, aws.ToInt64(out.ContentLength)
+		return 0, lengthOf(out)
 	}
 	bounds, total, _ := strings.Cut(r, "/")
 	first, _, _ := strings.Cut(bounds, "-")
@@ -139,9 +139,17 @@ func rangeOf(out *s3.GetObjectOutput) (from, size int64) {
 		from = -1
 	}
 	if size, err = strconv.ParseInt(total, 10, 64); err != nil {
-		size = aws.ToInt64(out.ContentLength)
+		size = -1 // the length is that of the part
 	}
 	return from, size
+}
+
+// lengthOf returns the length of an answer, and -1 if the answer does not state it.
+func lengthOf(out *s3.GetObjectOutput) int64 {
+	if out.ContentLength == nil {
+		return -1
+	}
+	return *out.ContentLength
 }
 
 // ListPaged implements driver.Bucket.

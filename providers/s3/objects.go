@@ -54,10 +54,10 @@ func (s *adapter) sizeOf(ctx context.Context, full string, id *string) (*int64, 
 		return nil, fmt.Errorf("GetObject: %w", err)
 	}
 	_ = out.Body.Close() // its content does not matter
-	if out.ContentRange == nil && out.ContentLength == nil {
+	_, size := rangeOf(out)
+	if size < 0 {
 		return nil, errors.New("HeadObject: the answers have no length; check the endpoint, and the proxies on the way")
 	}
-	_, size := rangeOf(out)
 	return &size, nil
 }
 
