@@ -84,6 +84,9 @@ type pathFlag struct{ s *string }
 
 // Set implements pflag.Value.
 func (f pathFlag) Set(s string) error {
+	if s == "" {
+		return errors.New("the path is empty; is a shell variable not set?")
+	}
 	*f.s = s
 	return checkHome(s)
 }
@@ -107,4 +110,14 @@ func checkHome(path string) error {
 	}
 	return fmt.Errorf("the shell has not replaced the ~; write the home directory in full, or ./%s for a name "+
 		"that begins with ~", path)
+}
+
+// checkEmpty returns an error for an empty argument. No command takes one, and an unset variable of a shell gives one.
+func checkEmpty(command string, args []string) error {
+	for i, arg := range args {
+		if arg == "" {
+			return usage("argument %d of %s is empty; is a shell variable not set?", i+1, command)
+		}
+	}
+	return nil
 }

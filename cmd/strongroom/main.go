@@ -117,9 +117,12 @@ func (a *app) command() *cobra.Command {
 		SilenceUsage:  true,
 
 		SuggestionsMinimumDistance: 2,
-		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+		PersistentPreRunE: func(c *cobra.Command, args []string) error {
 			if c.Name() == cobra.ShellCompRequestCmd { // a shell discards errors
 				return nil
+			}
+			if err := checkEmpty(c.CommandPath(), args); err != nil {
+				return err
 			}
 			a.ctx = c.Context()
 			a.reads = c.Flags().Lookup("identity") != nil
