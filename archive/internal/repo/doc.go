@@ -4,9 +4,9 @@
 //
 // # Where things are
 //
-//	repo         the type Repo, which the operations begin with
+//	repo         the type Repo, which the operations begin with; creates a manifest or a record, unless another writer was
+//	             first
 //	head         archive.json, the ledger's record in force, the base snapshot
-//	create       creates a manifest or a record, unless another writer was first
 //	lost_id      judges what is left without archive.json
 //	emptied      whether an archive without a snapshot had one
 //	blocked      what is in the way of the next objects
@@ -14,7 +14,7 @@
 //	ledger_…     the records that list the valid snapshots: read finds the one in force, view plans, append writes;
 //	             missing and crosscheck find manifests that are gone or differ
 //	numbers      numbered keys, the newest first
-//	snapshot, pages, pages_choose, patterns    reads a snapshot, with those pages that an operation needs
+//	snapshot, pages, patterns    reads a snapshot, with those pages that an operation needs
 //	memory       what one operation of a process leaves to the next
 //	localstate   what this host remembers of the archive
 //	overlap      whether a source, a target or a copy is apart from the archive's directory
