@@ -45,8 +45,10 @@ func TestAzureSizeOfAnAnswer(t *testing.T) {
 		span   *string
 		want   int64
 	}{
-		{nil, nil, -1}, {to.Ptr[int64](4), nil, 4},
-		{to.Ptr[int64](4), to.Ptr("bytes 4-7/10"), 10}, {to.Ptr[int64](4), to.Ptr("bytes 4-7/*"), -1},
+		{nil, nil, -1},
+		{to.Ptr[int64](4), nil, 4},
+		{to.Ptr[int64](4), to.Ptr("bytes 4-7/10"), 10},
+		{to.Ptr[int64](4), to.Ptr("bytes 4-7/*"), -1},
 	} {
 		if got := sizeOf(c.length, c.span); got != c.want {
 			t.Errorf("%v, %q: %d, want %d", c.length, value(c.span), got, c.want)

@@ -350,8 +350,11 @@ func TestS3SpellingsOfETags(t *testing.T) {
 func TestS3CompressedByAProxy(t *testing.T) {
 	const content = "the content of an object, and more of it, and more of it"
 	_, b := newFake(t, cloud.Options{}, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead { // the credentials may not, so the size stays unknown
-			w.WriteHeader(http.StatusForbidden)
+		if r.Method == http.MethodHead {
+			w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+			if strings.HasSuffix(r.URL.Path, "/refused") { // so whether the object is compressed is not known
+				w.WriteHeader(http.StatusForbidden)
+			}
 			return
 		}
 		var packed bytes.Buffer
@@ -372,6 +375,9 @@ func TestS3CompressedByAProxy(t *testing.T) {
 	}
 	if _, err := b.Get(t.Context(), "a", 4, 4); !errors.Is(err, store.ErrNoRanges) {
 		t.Errorf("a range: %v", err)
+	}
+	if _, err := b.Get(t.Context(), "refused", 0, -1); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("without the size: %v", err)
 	}
 }
 
