@@ -10,8 +10,8 @@ import (
 
 // BackupOptions configures Backup.
 type BackupOptions struct {
-	Node string // the database node that the log files belong to; at most 255 bytes
-	Tool string // name and version of this program, for the manifest
+	Node string // the database node that the log files belong to; 1 to 255 bytes, may be empty in a dry run
+	Tool string // name and version of this program, for the manifest; the same bounds
 
 	DryRun bool // plans only, and writes nothing
 	Force  bool // writes a manifest even if nothing has changed

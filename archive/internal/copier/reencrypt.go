@@ -18,14 +18,7 @@ import (
 	"github.com/strongroom-dev/strongroom/manifest"
 )
 
-// Reencrypt copies the snapshots of the archive from to the archive to. It reads them with the identities of
-// from, and stores them with the settings of to: for other recipients, compressed or not. Times, names and
-// contents stay the same.
-//
-// The result is a new archive with its own id and chain, and with numbers without gaps. The field tool of each
-// new snapshot names its original, so that the same call continues an interrupted one. The report lists the
-// original numbers of the copied snapshots, also with an error. Errors: those of Restore and Backup,
-// ErrOverlap, and ErrNoCopy if the target has other snapshots.
+// Reencrypt implements archive.Reencrypt.
 func Reencrypt(ctx context.Context, from, to *repo.Repo, o values.CopyOptions) (*values.CopyReport, error) {
 	defer from.Begin()()
 	defer to.Begin()()

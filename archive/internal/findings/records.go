@@ -94,7 +94,7 @@ func (a *Findings) Proofs(ctx context.Context) (map[string][]store.Object, error
 type KnownBad struct {
 	keys         map[string]bool
 	more         map[[manifest.KeyPrefixLen]byte]bool
-	intact, Lost map[string]bool // by PlaceOf; settle fills them in
+	intact, Lost map[string]bool // by PlaceOf; Settle fills them in
 }
 
 // knownBadOf returns the bad objects in a verification record; none for nil.

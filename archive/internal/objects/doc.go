@@ -13,6 +13,7 @@
 //	again        starts an operation over, after a pause, because another writer was first
 //	list         the first page of a listing, and listings in any order
 //	durable      syncing what an operation relies on
+//	orphans      objects that an interrupted run left
 //	cold         storage classes in which a read is refused
 //	fold, names, each, progress    letter case, a few names of many, a few calls at once, and counting what is done
 package objects

@@ -21,7 +21,7 @@ type RecordPlan struct {
 	Why  string
 	Kept []manifest.Kept // in ascending order, the newest valid one last
 
-	// skipped is a number above the newest valid one that never gets a snapshot, as a copy leaves it out;
+	// Skipped is a number above the newest valid one that never gets a snapshot, as a copy leaves it out;
 	// zero if there is none.
 	Skipped int64
 	Archive string // the archive's id, used if no readable object states it; may be empty
@@ -41,7 +41,7 @@ type RecordOptions struct {
 }
 
 // AppendRecord writes the next ledger record. If another writer takes the number, it plans again. It writes
-// nothing if plan returns nil, or if the current record already matches and the plan does not set renew. The
+// nothing if plan returns nil, or if the current record already matches and the plan does not set Renew. The
 // record that it returns is the greatest, or was when it was written.
 func (a *Repo) AppendRecord(ctx context.Context, how RecordOptions, plan func(*LedgerView) (*RecordPlan, error)) (*manifest.Record, error) {
 	var record *manifest.Record

@@ -38,7 +38,7 @@ func (a *Repo) Numbers(ctx context.Context, prefix string, parse func(string) (i
 	}
 }
 
-// NewestNumbers is numbers for callers that need only a few of the newest: it never lists a whole page first.
+// NewestNumbers is Numbers for callers that need only a few of the newest: it never lists a whole page first.
 func (a *Repo) NewestNumbers(ctx context.Context, prefix string, parse func(string) (int64, bool)) iter.Seq2[Numbered, error] {
 	return func(yield func(Numbered, error) bool) { a.descend(ctx, prefix, 2, parse, yield) }
 }

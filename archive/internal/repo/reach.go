@@ -184,14 +184,18 @@ func (h *Head) SupportOf(s *manifest.Summary) (parent int64, isNear bool) {
 }
 
 // Supports reports whether a parent or the ledger is near enough to a manifest's number n. It leaves more room than
-// reach does above the greatest manifest that can be read. So a backup can pass over what an outsider created there,
+// Reach does above the greatest manifest that can be read. So a backup can pass over what an outsider created there,
 // also while no record can be written.
 func (h *Head) Supports(parent *manifest.Ref, n int64) bool {
-	from := h.Anchor()
-	if parent != nil {
-		from = max(from, parent.Sequence)
+	return n <= h.usedBy(parent)+manifest.MaxGap
+}
+
+// usedBy returns the greatest number that the ledger or a parent, which is nil for none, has used up.
+func (h *Head) usedBy(parent *manifest.Ref) int64 {
+	if parent == nil {
+		return h.Anchor()
 	}
-	return n <= from+manifest.MaxGap
+	return max(h.Anchor(), parent.Sequence)
 }
 
 // VoidNumbers returns the numbers above newest that a record excludes for good: those that the record in force
@@ -226,11 +230,11 @@ func (h *Head) NextSequence() int64 {
 // IsFar reports whether a manifest of this number could count for nothing without a record that has the numbers below
 // it. The base itself supports none here: an outsider may have created it.
 func (h *Head) IsFar(n int64) bool {
-	reach := h.Anchor()
-	if h.Base != nil && h.Base.Manifest.Parent != nil {
-		reach = max(reach, h.Base.Manifest.Parent.Sequence)
+	var parent *manifest.Ref
+	if h.Base != nil {
+		parent = h.Base.Manifest.Parent
 	}
-	return n > reach+manifest.MaxAhead
+	return n > h.usedBy(parent)+manifest.MaxAhead
 }
 
 // IgnoresBelow reports whether a manifest that counts for nothing would count once a snapshot has the given number.
