@@ -58,9 +58,10 @@ func (a *Objects) StartOver(ctx context.Context, what string, do func() error, k
 const maxPause = 4
 
 // Pause waits before attempt n, for a random time of at most 0.2 s times 2 to the power of n, or of maxPause.
-func Pause(ctx context.Context, n int) error {
-	return Sleep(ctx, rand.N(200*time.Millisecond<<min(n, maxPause)))
-}
+func Pause(ctx context.Context, n int) error { return LongPause(ctx, min(n, maxPause)) }
+
+// LongPause is Pause without the bound of maxPause: each pause is about twice as long as the one before.
+func LongPause(ctx context.Context, n int) error { return Sleep(ctx, rand.N(200*time.Millisecond<<n)) }
 
 // Sleep waits for d, or until the context ends.
 func Sleep(ctx context.Context, d time.Duration) error {

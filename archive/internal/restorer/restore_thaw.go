@@ -3,7 +3,6 @@ package restorer
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/strongroom-dev/strongroom/archive/internal/objects"
@@ -64,8 +63,8 @@ func (r *restoreRun) retryFrozen(ctx context.Context) error {
 			return err
 		}
 		if tries > 0 {
-			// Longer than Pause: a service may refuse reads for minutes after it has reported an object as thawed.
-			if err := objects.Sleep(ctx, rand.N(200*time.Millisecond<<tries)); err != nil {
+			// A service may refuse reads for minutes after it has reported an object as thawed.
+			if err := objects.LongPause(ctx, tries); err != nil {
 				return err
 			}
 		}
