@@ -10,9 +10,9 @@ const (
 	growthWindow = 90 * 24 * time.Hour
 	// A forecast needs this many snapshots over this time, and this time between snapshots and their predecessors. The
 	// last 96 snapshots of a schedule of 15 minutes are a little less than a day.
-	leastSnapshots = 3
-	leastSpan      = 20 * time.Hour
-	leastMeasured  = time.Hour
+	LeastSnapshots = 3
+	LeastSpan      = 20 * time.Hour
+	LeastMeasured  = time.Hour
 
 	day = 24 * time.Hour
 )
@@ -74,7 +74,7 @@ func GrowthOf(all []Snapshot) *Growth {
 	g.MeasuredMS = time.Duration(measured).Milliseconds()
 	g.StoredPerDay = perDay(&stored, time.Duration(measured))
 	g.SizePerDay = perDay(new(big.Int).Sub(big.NewInt(last.Stored), big.NewInt(first.Stored)), span)
-	g.IsEnough = len(all) >= leastSnapshots && span >= leastSpan && time.Duration(measured) >= leastMeasured &&
+	g.IsEnough = len(all) >= LeastSnapshots && span >= LeastSpan && time.Duration(measured) >= LeastMeasured &&
 		g.StoredPerDay != Unbounded
 	return g
 }

@@ -291,17 +291,17 @@ func (s *archiveStats) growthText() string {
 	return text + "; if nothing is pruned, this means:"
 }
 
-// lacking returns what a growth needs for figures per day, and has not; docs/cli.md states these bounds.
+// lacking returns what a growth needs for figures per day, and has not.
 func lacking(g *cost.Growth) (all []string) {
 	span, measured := g.Until.Sub(g.Since), time.Duration(g.MeasuredMS)*time.Millisecond
-	if g.Snapshots < 3 {
+	if g.Snapshots < cost.LeastSnapshots {
 		all = append(all, fmt.Sprintf("it needs three snapshots, and there are %d", g.Snapshots))
 	}
-	if span < 20*time.Hour {
+	if span < cost.LeastSpan {
 		all = append(all, fmt.Sprintf("it needs 20 hours from the first snapshot to the last, and there are %s",
 			span.Truncate(time.Second)))
 	}
-	if measured < time.Hour {
+	if measured < cost.LeastMeasured {
 		all = append(all, fmt.Sprintf("it needs an hour between snapshots and their predecessors, and there are %s",
 			measured.Truncate(time.Second)))
 	}
