@@ -187,15 +187,20 @@ clean: ## remove bin/, dist/ and the programs for the tests
 deps: # the system packages that the tests need
 	@.ci/deps java hand node chromium
 
+# $(call build-module,PROGRAM,DIRECTORY,PACKAGE) builds a program of a separate module, in place of its other versions.
+define build-module
+@mkdir -p $(@D)
+@rm -f $(@D)/$(1)-*
+go -C $(2) build -buildvcs=false -ldflags='-s -w' -o $@.part $(3)
+@mv $@.part $@
+endef
+
 .PHONY: minio
 minio: $(MINIO) # the S3 server for the tests
 
 $(MINIO):
-	@mkdir -p $(@D)
 	@echo 'building MinIO for the tests: this takes several minutes, once'
-	@rm -f $(@D)/minio-*
-	go -C testdata/servers build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/minio/minio
-	@mv $@.part $@
+	$(call build-module,minio,testdata/servers,github.com/minio/minio)
 
 .PHONY: azurite
 azurite: $(AZURITE) # the emulator of Azure Blob Storage for the tests
@@ -212,71 +217,50 @@ $(AZURITE):
 gcs: $(GCS) # the emulator of Google Cloud Storage for the tests
 
 $(GCS):
-	@mkdir -p $(@D)
 	@echo 'building fake-gcs-server for the tests, once'
-	@rm -f $(@D)/fake-gcs-*
-	go -C testdata/servers/gcs build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/fsouza/fake-gcs-server
-	@mv $@.part $@
+	$(call build-module,fake-gcs,testdata/servers/gcs,github.com/fsouza/fake-gcs-server)
 
 .PHONY: toxiproxy
 toxiproxy: $(TOXIPROXY) # the proxy that disturbs connections to the servers, for the tests
 
 $(TOXIPROXY):
-	@mkdir -p $(@D)
 	@echo 'building toxiproxy for the tests, once'
-	@rm -f $(@D)/toxiproxy-*
-	go -C testdata/servers/toxiproxy build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/Shopify/toxiproxy/v2/cmd/server
-	@mv $@.part $@
+	$(call build-module,toxiproxy,testdata/servers/toxiproxy,github.com/Shopify/toxiproxy/v2/cmd/server)
 
 .PHONY: versitygw
 versitygw: $(VERSITYGW) # another S3 server, for make stores
 
 $(VERSITYGW):
-	@mkdir -p $(@D)
 	@echo 'building VersityGW for make stores: this takes several minutes, once'
-	@rm -f $(@D)/versitygw-*
-	go -C testdata/servers/versitygw build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/versity/versitygw/cmd/versitygw
-	@mv $@.part $@
+	$(call build-module,versitygw,testdata/servers/versitygw,github.com/versity/versitygw/cmd/versitygw)
 
 .PHONY: seaweedfs
 seaweedfs: $(SEAWEEDFS) # another S3 server, for make stores
 
 $(SEAWEEDFS):
-	@mkdir -p $(@D)
 	@echo 'building SeaweedFS for make stores: this takes several minutes, once'
-	@rm -f $(@D)/seaweedfs-*
-	go -C testdata/servers/seaweedfs build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/seaweedfs/seaweedfs/weed
-	@mv $@.part $@
+	$(call build-module,seaweedfs,testdata/servers/seaweedfs,github.com/seaweedfs/seaweedfs/weed)
 
 .PHONY: rclone
 rclone: $(RCLONE) # for the comparison of make bench, and another S3 server for make stores
 
 $(RCLONE):
-	@mkdir -p $(@D)
 	@echo 'building rclone for make bench and make stores: this takes several minutes, once'
-	@rm -f $(@D)/rclone-*
-	go -C bench/rclone build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/rclone/rclone
-	@mv $@.part $@
+	$(call build-module,rclone,bench/rclone,github.com/rclone/rclone)
 
 .PHONY: restic
 restic: $(RESTIC) # for the comparison of make bench
 
 $(RESTIC):
-	@mkdir -p $(@D)
 	@echo 'building restic for make bench: this takes a minute, once'
-	@rm -f $(@D)/restic-*
-	go -C bench/restic build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/restic/restic/cmd/restic
-	@mv $@.part $@
+	$(call build-module,restic,bench/restic,github.com/restic/restic/cmd/restic)
 
 .PHONY: kopia
 kopia: $(KOPIA) # for the comparison of make bench
 
 $(KOPIA):
-	@mkdir -p $(@D)
 	@echo 'building kopia for make bench: this takes minutes, once'
-	@rm -f $(@D)/kopia-*
-	go -C bench/kopia build -buildvcs=false -ldflags='-s -w' -o $@.part github.com/kopia/kopia
-	@mv $@.part $@
+	$(call build-module,kopia,bench/kopia,github.com/kopia/kopia)
 
 .PHONY: testservers
 testservers: # the program that runs a command with the test servers
